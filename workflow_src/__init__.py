@@ -1,0 +1,1 @@
+"""LAW & ORDER: the library behind the workflow's rules and scripts."""

@@ -1,0 +1,49 @@
+"""Encode a training set once: latents (mean and deviation) and prompt embeddings."""
+
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.runs import provenance, whole_folder, write_json
+
+
+def main(
+    data: Path,
+    output: Path,
+    prompt: str,
+    backbone: Path | None = None,
+    autoencoder: Path | None = None,
+    batch: int = 16,
+) -> None:
+    """Cache the latents of a prepared set's training rows.
+
+    Args:
+        data: folder of the prepared set, of one size.
+        output: folder of the cache.
+        prompt: what every image is captioned.
+        backbone: backbone.json of the model to encode with.
+        autoencoder: instead of a backbone, the folder of a small autoencoder that has no UNet yet.
+        batch: images encoded at once.
+    """
+    from workflow_src.diffusion import backbone as models
+    from workflow_src.diffusion.latents import cache_latents
+    from workflow_src.diffusion.small import CROSS_ATTENTION_DIM
+    from workflow_src.errors import InputError
+    from workflow_src.training import best_device
+
+    if (backbone is None) == (autoencoder is None):
+        raise InputError("give either --backbone or --autoencoder")
+    if backbone:
+        vae = models.load_vae(backbone)
+        text = models.embed_prompts(backbone, [prompt, ""])
+    else:
+        vae = models.load_autoencoder(autoencoder / "vae")
+        text = models.prompt_codes([prompt, ""], CROSS_ATTENTION_DIM)
+    with whole_folder(output, "latents.json") as folder:
+        facts = cache_latents(vae, text, PreparedSet(data), folder, batch, best_device())
+        facts |= {"prompt": prompt, "provenance": provenance("workflow_src.cache_latents")}
+        write_json(folder / "latents.json", facts)
+
+
+if __name__ == "__main__":
+    run(main)

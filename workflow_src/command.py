@@ -1,0 +1,33 @@
+"""What every script's command line shares: typed arguments, and errors that end in one line."""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable
+
+from jsonargparse import auto_cli
+
+from workflow_src.errors import InputError
+
+DISK_ERRORS = {
+    errno.ENOSPC: "the disk is full: free some space, or move results/ to a larger disk",
+    errno.EDQUOT: "your disk quota is used up: free some space, or move results/ elsewhere",
+    errno.EACCES: "the folder may not be written: change its permissions, or move results/",
+    errno.EROFS: "the file system is read-only: move results/ to one that can be written",
+}
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a script's `main`, its command line made from the signature.
+
+    What the user can mend ends in one line that says how, not in a traceback.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        auto_cli(main, as_positional=False)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        sys.exit(f"error: writing {error.filename or 'a file'}: {DISK_ERRORS[error.errno]}")

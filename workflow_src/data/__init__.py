@@ -1,0 +1,1 @@
+"""Raw image sets, the prepared-set format, and the demo's phantoms."""

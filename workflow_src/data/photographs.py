@@ -1,0 +1,221 @@
+"""Photographs with masks: PraNet's polyp folders, or any two folders of images and masks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from workflow_src.data.prepared import Record
+from workflow_src.data.splits import hold_out
+from workflow_src.errors import InputError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+FOLDER_NAMES = (("images", "masks"), ("image", "mask"))
+Pair = tuple[Path, Path]
+
+
+def find_pairs(folder: Path) -> list[Pair]:
+    """Match the images of a folder with their masks, by stem.
+
+    Args:
+        folder: holds `images/` and `masks/`, or `image/` and `mask/`; files may be .png, .jpg,
+            .jpeg, .tif, .tiff or .bmp, in any case.
+
+    Returns:
+        (image, mask) paths in order of the stem.
+
+    Raises:
+        InputError: where a folder is missing or empty, or an image or a mask has no partner.
+    """
+    for image_name, mask_name in FOLDER_NAMES:
+        if (folder / image_name).is_dir() and (folder / mask_name).is_dir():
+            break
+    else:
+        raise InputError(
+            f"{folder} has no images/ and masks/ (nor image/ and mask/): "
+            f"it holds {_listing(folder)}; put the images in one and the masks in the other"
+        )
+    images, masks = _by_stem(folder / image_name), _by_stem(folder / mask_name)
+    if not images:
+        raise InputError(
+            f"{folder / image_name} holds no image: expected files named "
+            + " ".join(f"*{s}" for s in sorted(SUFFIXES))
+        )
+    for have, lack, what, other in (
+        (images, masks, "image", "mask"),
+        (masks, images, "mask", "image"),
+    ):
+        alone = sorted(set(have) - set(lack))
+        if alone:
+            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            where = folder / (mask_name if other == "mask" else image_name)
+            raise InputError(
+                f"{what} {have[alone[0]]} has no {other}{more}: add one of the same stem in "
+                f"{where}, or remove the {what}"
+            )
+    return [(images[stem], masks[stem]) for stem in sorted(images, key=_natural)]
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a photograph as (H, W, 3) uint8, whatever its mode; alpha is dropped."""
+    with _opened(path) as file:
+        if file.mode.startswith("I"):  # 16-bit grey: keep its range
+            grey = np.asarray(file, dtype=np.float64)
+            grey = (grey / max(grey.max(), 1) * 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return np.asarray(file.convert("RGB"))
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Read a mask as (H, W) uint8 of 0 and 1.
+
+    Grey edges, as JPEG leaves them, fall to the nearer side. A file of labels 0 and 1 is taken as
+    such.
+    """
+    with _opened(path) as file:
+        grey = np.asarray(file if file.mode.startswith("I") else file.convert("L"))
+    top = grey.max(initial=0)
+    if top <= 1:
+        return grey.astype(np.uint8)
+    return (grey > (127 if top <= 255 else 32767)).astype(np.uint8)
+
+
+class Photographs:
+    """A raw set of photographs, each its own case.
+
+    Args:
+        root: PraNet's layout (`TrainDataset/`, `TestDataset/<set>/`), or with `test_fraction` one
+            folder of images and masks to be split.
+        test_sets: the test sets wanted; None takes those that are there.
+        validation_fraction: part of the training images set aside for choosing checkpoints.
+        test_fraction: part of the images to test on, where the root is one folder.
+        split_seed: seed of the splits.
+        empty_masks: what to do with an image whose mask is all background.
+        threads: masks read at once.
+
+    Raises:
+        InputError: if the root or any pair is not as described.
+    """
+
+    channels = 3
+
+    def __init__(
+        self,
+        root: Path,
+        test_sets: list[str] | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float | None = None,
+        split_seed: int = 0,
+        empty_masks: Literal["keep", "drop", "refuse"] = "keep",
+        threads: int = 1,
+    ):
+        self.missing_sets: list[str] = []
+        self.files: list[Pair] = []
+        self.records: list[Record] = []
+        if not root.is_dir():
+            raise InputError(f"{root} is no folder: give the root of the raw images as `root`")
+        if test_fraction is None:
+            self._read_pranet(root, test_sets)
+        else:
+            self._add(find_pairs(root), root.name, "train")
+            hold_out(self.records, "test", test_fraction, split_seed)
+        self.empty = self._find_empty(empty_masks, threads)
+        hold_out(self.records, "val", validation_fraction, split_seed + 1)
+
+    def _read_pranet(self, root: Path, test_sets: list[str] | None) -> None:
+        if not (root / "TrainDataset").is_dir():
+            raise InputError(
+                f"{root} has no TrainDataset/: it holds {_listing(root)}; give the folder that "
+                "holds TrainDataset/ and TestDataset/, or set `test_fraction` for one folder of "
+                "images/ and masks/"
+            )
+        self._add(find_pairs(root / "TrainDataset"), "TrainDataset", "train")
+        tests = root / "TestDataset"
+        there = sorted(p.name for p in tests.iterdir() if p.is_dir()) if tests.is_dir() else []
+        for name in test_sets if test_sets is not None else there:
+            if name in there:
+                self._add(find_pairs(tests / name), name, "test")
+            else:
+                self.missing_sets.append(name)
+
+    def _find_empty(self, empty_masks: str, threads: int) -> list[str]:
+        """Names of the images whose mask is all background; dropped here if they are to be."""
+        with ThreadPoolExecutor(threads) as pool:
+            shown = list(pool.map(lambda pair: bool(read_mask(pair[1]).any()), self.files))
+        empty = [str(f[1]) for f, lesion in zip(self.files, shown, strict=True) if not lesion]
+        if empty and empty_masks == "refuse":
+            raise InputError(
+                f"mask {empty[0]} is all background (one of {len(empty)}): draw the lesion, remove "
+                "the pair, or set `empty_masks` to keep or drop"
+            )
+        if empty_masks == "drop":
+            self.files = [f for f, lesion in zip(self.files, shown, strict=True) if lesion]
+            self.records = [r for r, lesion in zip(self.records, shown, strict=True) if lesion]
+        return empty
+
+    def _add(self, pairs: list[Pair], source: str, split: str) -> None:
+        for image, mask in pairs:
+            with _opened(image) as a, _opened(mask) as b:
+                if a.size != b.size:
+                    raise InputError(
+                        f"mask {mask} is {b.width}x{b.height} pixels but its image {image} is "
+                        f"{a.width}x{a.height}: they must be equal; export the mask again"
+                    )
+                width, height = a.size
+            self.files.append((image, mask))
+            case = f"{source}/{image.stem}"
+            self.records.append(Record(image.stem, source, case, split, height, width))
+
+    def groups(self) -> list[list[int]]:
+        """Rows that are read together: here each image alone."""
+        return [[row] for row in range(len(self.records))]
+
+    def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Images (H, W, 3) uint8 and masks (H, W) of 0 and 1 of the rows."""
+        return [(read_image(self.files[r][0]), read_mask(self.files[r][1])) for r in rows]
+
+
+class _opened:
+    """Open an image and turn what Pillow says of a broken one into an InputError."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> Image.Image:
+        try:
+            self.file = Image.open(self.path)
+        except (UnidentifiedImageError, OSError) as error:
+            raise InputError(f"{self.path} is no readable image ({error}): replace it") from error
+        return self.file
+
+    def __exit__(self, kind, error, trace) -> None:
+        self.file.close()
+        if isinstance(error, (OSError, SyntaxError)):
+            raise InputError(
+                f"{self.path} is damaged ({error}): copy or download it again"
+            ) from error
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by stem; other files are none of our business."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            if path.stem in files:
+                raise InputError(
+                    f"{path} and {files[path.stem]} share a stem: rename or remove one of them"
+                )
+            files[path.stem] = path
+    return files
+
+
+def _natural(stem: str) -> tuple:
+    """Sort key that puts 2 before 10."""
+    return (0, int(stem), stem) if stem.isdigit() else (1, 0, stem)
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") if names else "nothing"

@@ -1,0 +1,1 @@
+"""Mask-conditioned latent diffusion: backbone, ControlNet, LAW's weighting, sampling."""

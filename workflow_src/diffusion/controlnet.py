@@ -1,0 +1,262 @@
+"""Training a ControlNet by any of the methods: one loop, from one process to a node of GPUs."""
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.diffusion.latents import Latents
+from workflow_src.diffusion.noising import noisy_batch
+from workflow_src.diffusion.objective import Batch, Objective
+from workflow_src.diffusion.recipes import ControlNetRecipe
+from workflow_src.diffusion.weighting import mask_at_latent
+from workflow_src.errors import InputError
+from workflow_src.runs import CsvLog, State
+from workflow_src.training import (
+    Journal,
+    generator_for,
+    moving_average,
+    resume,
+    rows_of_step,
+    set_rate,
+    training_steps,
+)
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SNAPSHOT_T = 500  # timestep at which δ is drawn for Figure 8
+
+
+class TrainingData:
+    """Latents, masks and images of the training rows, the first two whole on the device."""
+
+    def __init__(self, prepared: PreparedSet, latents: Latents, device):
+        if latents.data != prepared.meta["sha256"]:
+            raise InputError(
+                f"the latents were cached from another prepared set than {prepared.folder}: "
+                "cache them again with `python -m workflow_src.cache_latents`"
+            )
+        self.rows = prepared.rows("train")
+        self.prepared, self.device = prepared, device
+        self.mean, self.std = latents.mean.to(device), latents.std.to(device)
+        self.text, self.empty = latents.text.to(device), latents.empty.to(device)
+        self.masks = torch.from_numpy(prepared.masks[self.rows]).unsqueeze(1).to(device)
+
+    def images(self, rows: Tensor) -> Tensor:
+        """Images of training rows, (B, 3, H, W) in [0, 1]: the teacher's hint."""
+        taken = np.ascontiguousarray(self.prepared.images[self.rows[rows.cpu().numpy()]])
+        tensor = torch.from_numpy(taken).to(self.device).permute(0, 3, 1, 2)
+        return tensor.expand(-1, 3, -1, -1).float() / 255
+
+    def batch(
+        self, step: int, recipe: ControlNetRecipe, schedule: DDPMScheduler, seed: int
+    ) -> Batch:
+        """All that a step trains on, the same however it is divided over processes."""
+        rows = rows_of_step(step, recipe.batch_size, len(self.rows), seed).to(self.device)
+        draws = generator_for(seed, "noise", step, device=self.device)
+        batch = noisy_batch(
+            self.mean[rows], self.std[rows], self.text, self.empty, schedule,
+            recipe.prompt_dropout, draws,
+        )  # fmt: skip
+        batch["mask"] = self.masks[rows].float()
+        if recipe.teacher:
+            batch["image"] = self.images(rows)
+        return batch
+
+
+def passes_per_step(recipe: ControlNetRecipe, processes: int) -> int:
+    """Forward and backward passes that each process accumulates into one update.
+
+    Raises:
+        InputError: if batch_size is no multiple of micro_batch times the processes.
+    """
+    together = recipe.micro_batch * processes
+    if recipe.batch_size % together:
+        raise InputError(
+            f"batch_size {recipe.batch_size} is no multiple of micro_batch {recipe.micro_batch} x "
+            f"{processes} process(es): change batch_size or micro_batch"
+        )
+    return recipe.batch_size // together
+
+
+def train_controlnet(
+    unet: UNet2DConditionModel,
+    schedule: DDPMScheduler,
+    prepared: PreparedSet,
+    latents: Latents,
+    recipe: ControlNetRecipe,
+    seed: int,
+    state: State,
+    preview=None,
+) -> Objective | None:
+    """Train a method.
+
+    Args:
+        unet: the backbone's UNet, frozen.
+        schedule: the backbone's noise schedule.
+        prepared: the training set.
+        latents: its cache.
+        recipe: the method.
+        seed: of weights, order and noise.
+        state: checkpoints, log and snapshots.
+        preview: called with (step, objective) every `preview_every` steps.
+
+    Returns:
+        The trained objective on the CPU, its moving average if the recipe keeps one; None in every
+        process but the first.
+
+    Raises:
+        FloatingPointError: naming the step and its data rows, if the loss is not finite.
+        InputError: if the batch does not divide, or the device's memory is too small.
+    """
+    accelerator = Accelerator(
+        mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision)
+    )
+    device = accelerator.device
+    passes = passes_per_step(recipe, accelerator.num_processes)
+    data = TrainingData(prepared, latents, device)
+    torch.manual_seed(seed)
+    bare = Objective(unet, recipe)
+    # Only now, after the decoders were copied: what is frozen needs no float32.
+    unet.to(device, memory_format=torch.channels_last)
+    if recipe.precision != "fp32":
+        unet.to(DTYPES[recipe.precision])
+    bare.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(bare, recipe),
+        weight_decay=recipe.weight_decay,
+        fused=device.type == "cuda",
+    )
+    objective, optimizer = accelerator.prepare(bare, optimizer)
+    average = moving_average(bare, recipe.ema) if recipe.ema else None
+    parts = {"objective": bare, "optimizer": optimizer}
+    parts |= {"average": average} if average else {}
+    parts |= {"scaler": accelerator.scaler} if accelerator.scaler else {}
+    start = resume(state, parts, device)
+    if recipe.compile:
+        bare.compile()
+
+    def rows_named(step: int) -> list[int]:
+        return data.rows[rows_of_step(step, recipe.batch_size, len(data.rows), seed)].tolist()
+
+    journal = Journal(CsvLog(state.folder / "log.csv", start), recipe.log_every, rows_named)
+    snapshots = {0, recipe.steps // 2}
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    for step in training_steps(
+        state, parts, recipe.steps, recipe.checkpoint_every, journal, start,
+        accelerator.is_main_process,
+    ):  # fmt: skip
+        if step in snapshots and accelerator.is_main_process:
+            save_delta(bare, data, schedule, step, state.folder)
+        set_rate(optimizer, min(1.0, (step + 1) / max(recipe.warmup, 1)))
+        batch = data.batch(step, recipe, schedule, seed)
+        batch = {name: value[share] for name, value in batch.items()}
+        logs = []
+        for number in range(passes):
+            part = slice(number * recipe.micro_batch, (number + 1) * recipe.micro_batch)
+            last = number == passes - 1
+            with nullcontext() if last else accelerator.no_sync(objective):
+                loss, log = _forward(objective, {n: v[part] for n, v in batch.items()}, recipe)
+                accelerator.backward(loss / passes)
+            logs.append(log)
+        limit = recipe.gradient_clip or float("inf")
+        norm = accelerator.clip_grad_norm_(objective.parameters(), limit)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if average:
+            average.update_parameters(bare)
+        means = {name: torch.stack([log[name] for log in logs]).mean() for name in logs[0]}
+        journal.add(step, means | {"grad_norm": norm})
+        if preview and recipe.preview_every and (step + 1) % recipe.preview_every == 0:
+            preview(step + 1, bare)
+    if not accelerator.is_main_process:
+        return None
+    final = average.module if average else bare
+    save_delta(final, data, schedule, recipe.steps, state.folder)
+    return final.cpu()
+
+
+def _forward(objective, batch: Batch, recipe: ControlNetRecipe):
+    try:
+        return objective(batch)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"the device's memory is too small for micro_batch {recipe.micro_batch}: lower "
+            "`micro_batch` (batch_size, and with it the result, stays) or use precision bf16"
+        ) from error
+
+
+def parameter_groups(objective: Objective, recipe: ControlNetRecipe) -> list[dict]:
+    """Optimiser groups: φ learns at a rate of its own."""
+    phi = list(objective.weighter.parameters()) if objective.weighter is not None else []
+    others = [p for n, p in objective.named_parameters() if not n.startswith("weighter.")]
+    groups = [{"params": [p for p in others if p.requires_grad], "lr": recipe.learning_rate}]
+    if phi:
+        groups.append({"params": phi, "lr": recipe.weighter_learning_rate})
+    return groups
+
+
+@torch.no_grad()
+def save_delta(
+    objective: Objective, data: TrainingData, schedule: DDPMScheduler, step: int, folder: Path
+) -> None:
+    """Keep δ (Eq. 4) of a few masks at this step, for Figure 8: delta_<step>.npz.
+
+    The masks are spread over the lesion sizes; noise and timestep are the same at every step.
+    """
+    if objective.weighter is None:
+        return
+    size = data.masks.float().mean(dim=(1, 2, 3))
+    taken = size.argsort()[torch.linspace(0, len(size) - 1, min(6, len(size))).long()]
+    draws = generator_for("delta", device=data.device)
+    noise = torch.randn(data.mean[taken].shape, generator=draws, device=data.device)
+    t = torch.full((len(taken),), SNAPSHOT_T, device=data.device)
+    batch = {
+        "z_t": schedule.add_noise(data.mean[taken].float(), noise, t),
+        "noise": noise,
+        "t": t,
+        "text": data.text.expand(len(taken), -1, -1),
+        "mask": data.masks[taken].float(),
+    }
+    if objective.recipe.teacher:
+        batch["image"] = data.images(taken)
+    with torch.autocast(data.device.type, DTYPES[objective.recipe.precision],
+                        enabled=objective.recipe.precision != "fp32"):  # fmt: skip
+        student, _ = objective.predict(batch)
+    mask = mask_at_latent(batch["mask"], noise.shape[-2:], objective.recipe.mask_resize)
+    np.savez_compressed(
+        folder / f"delta_{step:06d}.npz",
+        delta=objective.delta(student, mask).squeeze(1).cpu().numpy(),
+        mask=data.masks[taken].squeeze(1).cpu().numpy(),
+        row=data.rows[taken.cpu().numpy()],
+    )
+
+
+def save_trained(objective: Objective, folder: Path) -> None:
+    """Write what sampling needs: `controlnet/`, and decoder and weighter where trained."""
+    objective.controlnet.save_pretrained(folder / "controlnet")
+    if objective.recipe.train_decoder:
+        save_file(contiguous(objective.decoder), folder / "decoder.safetensors")
+    if objective.weighter is not None:
+        save_file(contiguous(objective.weighter), folder / "weighter.safetensors")
+
+
+def contiguous(module: torch.nn.Module) -> dict[str, Tensor]:
+    """State of a module as safetensors takes it."""
+    return {name: value.contiguous() for name, value in module.state_dict().items()}
+
+
+def recipe_facts(recipe: ControlNetRecipe, latents: Latents, images: int) -> dict:
+    """What recipe.json says of the settings, in the paper's units too."""
+    return {
+        "recipe": asdict(recipe),
+        "latents": latents.sha256,
+        "images": images,
+        "epochs": recipe.steps * recipe.batch_size / images,
+    }

@@ -1,0 +1,157 @@
+"""What a ControlNet training minimises: Equations 1, 2, 8 and 10 to 12, for every method alike."""
+
+import copy
+
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import Tensor, nn
+
+from workflow_src.diffusion.recipes import ControlNetRecipe, Weighting
+from workflow_src.diffusion.unet import Decoder, encode
+from workflow_src.diffusion.weighting import (
+    Weighter,
+    adaptive_weights,
+    dice_regulariser,
+    lesion_ratio,
+    mask_at_latent,
+    ratio_weights,
+)
+
+Batch = dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    """The trained parts of a method and its loss; the frozen encoder is used, not owned.
+
+    The student sees the mask. The teacher, where the recipe has one, sees mask and image; both take
+    what one pass of the frozen encoder made.
+
+    Args:
+        unet: the backbone's UNet, already frozen.
+        recipe: the method.
+    """
+
+    def __init__(self, unet: UNet2DConditionModel, recipe: ControlNetRecipe):
+        super().__init__()
+        self.recipe = recipe
+        self._unet = [unet]  # in a list, so that its weights are no part of this module's
+
+        def new_controlnet() -> ControlNetModel:
+            return ControlNetModel.from_unet(
+                unet, conditioning_embedding_out_channels=recipe.hint_channels
+            )
+
+        def new_decoder() -> Decoder:
+            decoder = Decoder(unet)
+            return copy.deepcopy(decoder).requires_grad_(True) if recipe.train_decoder else decoder
+
+        self.controlnet = new_controlnet()
+        self.teacher_controlnet = new_controlnet() if recipe.teacher else None
+        self.weighter = Weighter(unet.config.in_channels, recipe.tau) if self._uses("law") else None
+        if recipe.train_decoder:
+            self.decoder = new_decoder()
+            self.teacher_decoder = new_decoder() if recipe.teacher else None
+        else:  # frozen and shared: used, not owned
+            shared = [new_decoder()]
+            self._shared_decoder = shared
+
+    def _uses(self, weighting: Weighting) -> bool:
+        recipe = self.recipe
+        return recipe.weighting == weighting or (
+            recipe.teacher and recipe.distillation_weighting == weighting
+        )
+
+    def _decoders(self) -> tuple[Decoder, Decoder | None]:
+        if self.recipe.train_decoder:
+            return self.decoder, self.teacher_decoder
+        return self._shared_decoder[0], self._shared_decoder[0]
+
+    def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The student's and the teacher's noise predictions, (B, C, h, w) each, in float32."""
+        z_t, t, text = batch["z_t"], batch["t"], batch["text"]
+        decoder, teacher_decoder = self._decoders()
+        with torch.no_grad():
+            encoded = encode(self._unet[0], z_t, t, text)
+        hint = batch["mask"].expand(-1, 3, -1, -1)
+        skips, middle = self.controlnet(z_t, t, text, hint, return_dict=False)
+        student = decoder(encoded, skips, middle).float()
+        if not self.recipe.teacher:
+            return student, None
+        more_skips, more_middle = self.teacher_controlnet(
+            z_t, t, text, batch["image"], return_dict=False
+        )
+        mixed = [a + b for a, b in zip(skips, more_skips, strict=True)]
+        return student, teacher_decoder(encoded, mixed, middle + more_middle).float()
+
+    def delta(self, student: Tensor, mask: Tensor) -> Tensor:
+        """Eq. 4 for a student prediction (B, C, h, w) and masks (B, 1, h, w)."""
+        f_t = student.detach() if self.recipe.detach_features else student
+        return self.weighter(f_t, mask)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch, Eq. 12, and what to log of it.
+
+        Args:
+            batch: z_t (B, C, h, w) noisy latents (Eq. 1), noise likewise, t (B,), text (B, T, D),
+                mask (B, 1, H, W) in [0, 1], and with a teacher image (B, 3, H, W) in [0, 1].
+
+        Returns:
+            The loss, a scalar, and detached scalars by name.
+        """
+        recipe, noise = self.recipe, batch["noise"].float()
+        student, teacher = self.predict(batch)
+        mask = mask_at_latent(batch["mask"].float(), noise.shape[-2:], recipe.mask_resize)
+        delta = self.delta(student, mask) if self.weighter is not None else None
+
+        def weights(kind: Weighting) -> Tensor:
+            if kind == "uniform":
+                return torch.ones_like(mask)
+            if kind == "ratio":
+                return ratio_weights(mask)
+            w = adaptive_weights(delta, mask, recipe)
+            return w.detach() if recipe.detach_weights else w
+
+        w = weights(recipe.weighting)
+        loss_student = (w * self._distance(student, noise)).mean()  # Eq. 8; Eq. 2 if uniform
+        loss = loss_student
+        log = {"loss_student": loss_student}
+        if teacher is not None:
+            loss_teacher = self._distance(teacher, noise).mean()  # Eq. 10
+            w_distillation = weights(recipe.distillation_weighting)
+            gap = self._distance(student, teacher.detach())
+            loss_distillation = (w_distillation * gap).mean()  # Eq. 11
+            loss = (
+                loss
+                + recipe.beta_teacher * loss_teacher
+                + recipe.beta_distillation * loss_distillation
+            )
+            log |= {"loss_teacher": loss_teacher, "loss_distillation": loss_distillation}
+        if recipe.lambda_dice and delta is not None:
+            loss_dice = dice_regulariser(delta, mask).mean()  # Eq. 9
+            loss = loss + recipe.lambda_dice * loss_dice  # Eq. 12
+            log["loss_dice"] = loss_dice
+        log |= self._weight_statistics(w, delta, mask)
+        return loss, {"loss": loss.detach(), **{k: v.detach() for k, v in log.items()}}
+
+    def _distance(self, prediction: Tensor, target: Tensor) -> Tensor:
+        gap = prediction - target
+        return gap.abs() if self.recipe.loss == "l1" else gap.square()
+
+    @staticmethod
+    def _weight_statistics(w: Tensor, delta: Tensor | None, mask: Tensor) -> dict[str, Tensor]:
+        """Extremes and means of the weights, over lesion and background apart."""
+        lesion, background = mask.sum().clamp(min=1e-6), (1 - mask).sum().clamp(min=1e-6)
+        log = {
+            "lesion_ratio": lesion_ratio(mask).mean(),
+            "weight_min": w.amin(),
+            "weight_max": w.amax(),
+            "weight_mean": w.mean(),
+            "weight_lesion": (w * mask).sum() / lesion,
+            "weight_background": (w * (1 - mask)).sum() / background,
+        }
+        if delta is not None:
+            log |= {
+                "delta_lesion": (delta * mask).sum() / lesion,
+                "delta_background": (delta * (1 - mask)).sum() / background,
+            }
+        return log

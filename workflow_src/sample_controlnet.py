@@ -1,0 +1,125 @@
+"""Sample synthetic images from masks with a trained ControlNet.
+
+As a step of the workflow it samples one shard of a synthetic set, conditioned on the masks of the
+prepared training set, and goes on after a kill. For masks of your own give `--masks`, a folder of
+mask files, and an output folder; see the README.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from workflow_src.command import run
+from workflow_src.data.photographs import SUFFIXES, read_mask
+from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
+from workflow_src.diffusion.recipes import SamplingRecipe
+from workflow_src.errors import InputError
+from workflow_src.runs import State, provenance, write_json, write_text
+
+SCRIPT = "workflow_src.sample_controlnet"
+
+
+def main(
+    backbone: Path,
+    trained: Path,
+    output: Path,
+    prompt: str,
+    recipe: SamplingRecipe,
+    data: Path | None = None,
+    masks: Path | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    shard: int = 0,
+    shards: int = 1,
+) -> None:
+    """Sample images.
+
+    Args:
+        backbone: backbone.json of the frozen model.
+        trained: folder of the trained method.
+        output: folder of the shard; with `masks`, the folder for the images.
+        prompt: what the images are captioned.
+        recipe: settings.
+        data: folder of the prepared set whose training masks condition the images.
+        masks: instead of `data`, a folder of mask files of your own.
+        size: with `masks`, the side length of the images.
+        seed: of the noise.
+        shard: which part of the images to sample, from 0.
+        shards: number of parts.
+    """
+    from workflow_src.diffusion.sampling import Sampler
+    from workflow_src.training import best_device
+
+    if (data is None) == (masks is None):
+        raise InputError("give either --data or --masks")
+    if masks is not None and size is None:
+        raise InputError("--masks needs --size, the side length the ControlNet was trained at")
+    sampler = Sampler(backbone, trained, prompt, recipe, best_device())
+    if masks is not None:
+        sample_folder(sampler, masks, output, size, seed)
+    else:
+        facts = {
+            "recipe": vars(recipe),
+            "prompt": prompt,
+            "seed": seed,
+            "shard": [shard, shards],
+            "data": PreparedSet(data).meta["sha256"],
+            "trained": file_sha256(trained / "recipe.json"),
+        }
+        sample_shard(sampler, PreparedSet(data), output, facts)
+
+
+def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> None:
+    """Sample every `shards`-th image of the synthetic set; images done before a kill are kept."""
+    from workflow_src.diffusion.sampling import augmented_mask
+
+    recipe, seed, (shard, shards) = sampler.recipe, facts["seed"], facts["shard"]
+    rows = prepared.rows("train")
+    numbers = np.arange(shard, round(len(rows) * recipe.per_mask), shards)
+    state = State(output, SCRIPT, facts)
+    content = state.folder / "content"
+    content.mkdir(exist_ok=True)
+    side, channels = prepared.size, prepared.channels
+    file, done_file = content / "images.npy", state.folder / "done"
+    done = int(done_file.read_text()) if done_file.is_file() else 0
+    images = np.lib.format.open_memmap(
+        file, mode="r+" if done else "w+", dtype=np.uint8,
+        shape=None if done else (len(numbers), side, side, channels),
+    )  # fmt: skip
+    masks = prepared.masks[rows[numbers % len(rows)]]
+    if recipe.masks == "augmented":
+        pairs = zip(masks, numbers.tolist(), strict=True)
+        masks = np.stack([augmented_mask(mask, number, seed) for mask, number in pairs])
+    with tqdm(total=len(numbers), initial=done, unit="image") as bar:
+        for start in range(done, len(numbers), recipe.batch_size):
+            part = slice(start, start + recipe.batch_size)
+            images[part] = sampler(masks[part], numbers[part].tolist(), seed, channels)
+            images.flush()
+            write_text(done_file, str(start + len(numbers[part])))
+            bar.update(len(numbers[part]))
+    np.save(content / "masks.npy", masks)
+    np.save(content / "numbers.npy", numbers)
+    write_json(content / "shard.json", facts | {"provenance": provenance(SCRIPT)})
+    state.finish(content, "shard.json")
+
+
+def sample_folder(sampler, masks: Path, output: Path, size: int, seed: int) -> None:
+    """Sample a PNG for each mask file of a folder."""
+    from PIL import Image
+
+    files = sorted(p for p in masks.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{masks} holds no mask file ({' '.join(sorted(SUFFIXES))})")
+    output.mkdir(parents=True, exist_ok=True)
+    batch = sampler.recipe.batch_size
+    for start in tqdm(range(0, len(files), batch), unit="batch"):
+        part = files[start : start + batch]
+        small = np.stack([resize_mask(read_mask(file), size) for file in part])
+        images = sampler(small, list(range(start, start + len(part))), seed, channels=3)
+        for file, image in zip(part, images, strict=True):
+            Image.fromarray(image).save(output / f"{file.stem}.png")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,47 @@
+"""Train the small backbone's autoencoder on a prepared set, or take a given one."""
+
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.diffusion.recipes import AutoencoderRecipe
+from workflow_src.runs import State, provenance, write_json
+
+
+def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> None:
+    """Train an autoencoder.
+
+    Args:
+        data: folder of the prepared set, of one size.
+        output: folder to hold `vae/`, log.csv and recipe.json.
+        recipe: settings.
+        seed: of weights, order and noise.
+    """
+    from workflow_src.diffusion.pretrained import given_autoencoder
+    from workflow_src.diffusion.small import reconstruction_psnr, train_autoencoder
+    from workflow_src.training import best_device
+
+    prepared, device = PreparedSet(data), best_device()
+    images = prepared.images[prepared.rows("train")]
+    shaped_by = {"recipe": vars(recipe), "data": prepared.meta["sha256"], "seed": seed}
+    state = State(output, "workflow_src.train_autoencoder", shaped_by)
+    if recipe.path:
+        vae = given_autoencoder(Path(recipe.path), images, device)
+    else:
+        vae = train_autoencoder(images, recipe, seed, state, device)
+    content = state.folder / "content"
+    vae.save_pretrained(content / "vae")
+    held_out = prepared.images[prepared.rows("val")]
+    facts = shaped_by | {
+        "psnr_validation": reconstruction_psnr(vae, held_out, device) if len(held_out) else None,
+        "scaling_factor": vae.config.scaling_factor,
+        "provenance": provenance("workflow_src.train_autoencoder"),
+    }
+    write_json(content / "recipe.json", facts)
+    if (state.folder / "log.csv").is_file():
+        (state.folder / "log.csv").rename(content / "log.csv")
+    state.finish(content, "recipe.json")
+
+
+if __name__ == "__main__":
+    run(main)

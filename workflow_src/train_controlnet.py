@@ -1,0 +1,59 @@
+"""Train a mask-conditioned ControlNet by one method: uniform, ArSDM, distillation, LAW or a rung.
+
+`accelerate launch --num_processes N -m workflow_src.train_controlnet` trains on N GPUs;
+`batch_size` counts over all of them, so their number does not change the recipe.
+"""
+
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.diffusion.recipes import ControlNetRecipe
+from workflow_src.runs import State, provenance, write_json
+
+SCRIPT = "workflow_src.train_controlnet"
+
+
+def main(
+    backbone: Path,
+    data: Path,
+    latents: Path,
+    output: Path,
+    recipe: ControlNetRecipe,
+    seed: int = 0,
+) -> None:
+    """Train a ControlNet.
+
+    Args:
+        backbone: backbone.json of the frozen model.
+        data: folder of the prepared training set.
+        latents: folder of its cached latents.
+        output: folder of the trained method.
+        recipe: the method.
+        seed: of weights, order and noise.
+    """
+    from diffusers import DDPMScheduler
+
+    from workflow_src.diffusion.backbone import backbone_folder, load_unet
+    from workflow_src.diffusion.controlnet import recipe_facts, save_trained, train_controlnet
+    from workflow_src.diffusion.latents import load_latents
+
+    prepared, cached = PreparedSet(data), load_latents(latents)
+    facts = recipe_facts(recipe, cached, len(prepared.rows("train"))) | {"seed": seed}
+    facts["backbone"] = file_sha256(backbone)
+    state = State(output, SCRIPT, facts)
+    schedule = DDPMScheduler.from_pretrained(backbone_folder(backbone) / "scheduler")
+    trained = train_controlnet(load_unet(backbone), schedule, prepared, cached, recipe, seed, state)
+    if trained is None:  # not the first process
+        return
+    content = state.folder / "content"
+    content.mkdir(exist_ok=True)
+    save_trained(trained, content)
+    for made in [*state.folder.glob("delta_*.npz"), state.folder / "log.csv"]:
+        made.rename(content / made.name)
+    write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT)})
+    state.finish(content, "recipe.json")
+
+
+if __name__ == "__main__":
+    run(main)

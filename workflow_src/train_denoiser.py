@@ -1,0 +1,48 @@
+"""Train the small backbone's UNet on an autoencoder's latents; writes the complete backbone."""
+
+import shutil
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import file_sha256
+from workflow_src.diffusion.recipes import DenoiserRecipe
+from workflow_src.runs import State, provenance, write_json
+
+
+def main(
+    autoencoder: Path, latents: Path, output: Path, recipe: DenoiserRecipe, seed: int = 0
+) -> None:
+    """Train the UNet of a small latent-diffusion model.
+
+    Args:
+        autoencoder: folder of the autoencoder, as `train_autoencoder` writes it.
+        latents: folder of its cached latents, as `cache_latents` writes them.
+        output: folder of the backbone: `vae/`, `unet/`, `scheduler/` and backbone.json.
+        recipe: settings.
+        seed: of weights, order and noise.
+    """
+    from workflow_src.diffusion.latents import load_latents
+    from workflow_src.diffusion.noising import noise_schedule
+    from workflow_src.diffusion.small import train_denoiser
+    from workflow_src.training import best_device
+
+    cached = load_latents(latents)
+    shaped_by = {"recipe": vars(recipe), "latents": cached.sha256, "seed": seed}
+    state = State(output, "workflow_src.train_denoiser", shaped_by)
+    unet = train_denoiser(
+        cached.mean, cached.std, cached.text, cached.empty, recipe, seed, state, best_device()
+    )
+    content = state.folder / "content"
+    unet.save_pretrained(content / "unet")
+    noise_schedule().save_pretrained(content / "scheduler")
+    shutil.copytree(autoencoder / "vae", content / "vae", dirs_exist_ok=True)
+    (state.folder / "log.csv").rename(content / "log.csv")
+    weights = content / "unet" / "diffusion_pytorch_model.safetensors"
+    facts = {"kind": "small", "sha256": file_sha256(weights), **shaped_by}
+    facts["provenance"] = provenance("workflow_src.train_denoiser")
+    write_json(content / "backbone.json", facts)
+    state.finish(content, "backbone.json")
+
+
+if __name__ == "__main__":
+    run(main)
