@@ -92,7 +92,8 @@ class Journal:
 
     Args:
         csv: where the rows go.
-        every: steps between rows; what lies between is averaged.
+        every: steps between rows; what lies between is averaged, and for loss and gradient norm the
+            largest kept too.
         rows: names the data rows of a step, for the message of a NaN.
     """
 
@@ -130,7 +131,10 @@ class Journal:
                 "learning rate or raise the precision; the last checkpoint is kept"
             )
         row = {"step": self._waiting[-1][0] + 1}
-        self.csv.add(row | dict(zip(names, values.mean(dim=0).tolist(), strict=True)))
+        row |= dict(zip(names, values.mean(dim=0).tolist(), strict=True))
+        largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
+        row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}
+        self.csv.add(row)
         self._waiting = []
 
 

@@ -1,0 +1,106 @@
+"""Prepared sets in nnU-Net's raw layout, and cases preprocessed by nnU-Net's own preprocessor."""
+
+import multiprocessing
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from workflow_src.data.prepared import PreparedSet
+
+CHANNELS = {1: {"0": "CT"}, 3: {"0": "R", "1": "G", "2": "B"}}  # CT has a normalisation of its own
+
+
+def case_name(kind: str, row: int) -> str:
+    """nnU-Net's identifier of an image: "real_000012"."""
+    return f"{kind}_{row:06d}"
+
+
+def write_raw(prepared: PreparedSet, rows: np.ndarray, kind: str, folder: Path) -> list[str]:
+    """Write rows as lossless PNG into imagesTr/ and labelsTr/, labels 0 and 1.
+
+    Returns:
+        The identifiers, in order.
+    """
+    images, labels = folder / "imagesTr", folder / "labelsTr"
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(parents=True, exist_ok=True)
+    names = [case_name(kind, row) for row in rows]
+    for row, name in zip(rows, names, strict=True):
+        Image.fromarray(prepared.image(row).squeeze()).save(images / f"{name}_0000.png")
+        Image.fromarray(prepared.mask(row)).save(labels / f"{name}.png")
+    return names
+
+
+def dataset_json(prepared: PreparedSet, cases: int, lesion: str) -> dict:
+    """nnU-Net's description of a data set."""
+    return {
+        "channel_names": CHANNELS[prepared.channels],
+        "labels": {"background": 0, lesion: 1},
+        "numTraining": cases,
+        "file_ending": ".png",
+        "overwrite_image_reader_writer": "NaturalImage2DIO",
+    }
+
+
+def _preprocess_case(task: tuple) -> None:
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    name, raw, folder, plans, configuration, description = task
+    manager = PlansManager(plans)
+    settings = manager.get_configuration(configuration)
+    settings.preprocessor_class(verbose=False).run_case_save(
+        str(folder / name),
+        [str(raw / "imagesTr" / f"{name}_0000.png")],
+        str(raw / "labelsTr" / f"{name}.png"),
+        manager,
+        settings,
+        description,
+    )
+
+
+def preprocess_cases(
+    names: list[str],
+    raw: Path,
+    folder: Path,
+    plans: dict,
+    configuration: str,
+    description: dict,
+    threads: int,
+) -> None:
+    """Preprocess raw cases with nnU-Net's preprocessor by a given plan.
+
+    Args:
+        names: identifiers of the cases.
+        raw: holds imagesTr/ and labelsTr/.
+        folder: where the cases go.
+        plans: nnU-Net's plans.
+        configuration: "2d".
+        description: dataset.json.
+        threads: processes; with one, no other is started.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(name, raw, folder, plans, configuration, description) for name in names]
+    if threads == 1:
+        for task in tqdm(tasks, unit="case"):
+            _preprocess_case(task)
+        return
+    with multiprocessing.get_context("spawn").Pool(threads) as pool:
+        for _ in tqdm(pool.imap_unordered(_preprocess_case, tasks, 8), total=len(tasks)):
+            pass
+
+
+def link_cases(names: list[str], source: Path, target: Path) -> None:
+    """Hard-link preprocessed cases into another folder, or copy them across disks."""
+    for name in names:
+        for ending in (".b2nd", "_seg.b2nd", ".pkl"):
+            file, place = source / f"{name}{ending}", target / f"{name}{ending}"
+            if place.exists():
+                continue
+            try:
+                os.link(file, place)
+            except OSError:
+                shutil.copyfile(file, place)

@@ -1,0 +1,91 @@
+"""Measure what a segmenter costs: parameters, operations, latency, memory; prints JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workflow_src.command import run
+from workflow_src.runs import provenance, write_json
+
+
+def main(
+    model: str,
+    options: dict[str, Any] | None = None,
+    plan: Path | None = None,
+    size: int = 256,
+    timed: bool = True,
+    output: Path | None = None,
+) -> None:
+    """Measure a network.
+
+    Args:
+        model: mkunet, order, unext, egeunet, or nnunet, which needs a plan.
+        options: of the architecture, such as stages for order.
+        plan: for nnunet: folder that `plan_nnunet` wrote.
+        size: side length of the image.
+        timed: also measure latency and memory, which differ from run to run.
+        output: a json file to write beside printing.
+    """
+    from workflow_src.metrics import cost
+
+    network = planned_network(plan) if model == "nnunet" else light_network(model, options or {})
+    flops = cost.count_flops(network, size, channels(network))
+    facts = {
+        "model": model,
+        "options": options or {},
+        "size": size,
+        "parameters": cost.count_parameters(network),
+        "gflops": flops / 1e9,
+        "gmac": flops / 2e9,
+    }
+    if timed:
+        facts["latency_ms"] = cost.measure_latency(network, size) * 1e3
+        facts["peak_activation_mib"] = cost.peak_activation_bytes(network, size) / 2**20
+    print(json.dumps(facts, indent=2))
+    if output:
+        write_json(output, facts | {"provenance": provenance("workflow_src.measure_cost")})
+
+
+def channels(network) -> int:
+    """Input channels of a network: those of its first convolution."""
+    import torch
+
+    return next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
+
+
+def light_network(name: str, options: dict):
+    """One of the light segmenters."""
+    from workflow_src.errors import InputError
+    from workflow_src.segmentation import build_segmenter
+
+    try:
+        return build_segmenter(name, **options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} cannot be built with {options}: {error}") from error
+
+
+def planned_network(plan: Path | None):
+    """The network that nnU-Net planned."""
+    from workflow_src.downstream import environment as nnunet
+    from workflow_src.errors import InputError
+
+    if plan is None:
+        raise InputError("nnunet needs --plan, a folder that plan_nnunet wrote")
+    nnunet.set_environment(plan, threads=1)
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
+    inputs = len(json.loads((plan / "dataset.json").read_text())["channel_names"])
+    settings = plans["configurations"][nnunet.CONFIGURATION]["architecture"]
+    return get_network_from_plans(
+        settings["network_class_name"],
+        settings["arch_kwargs"],
+        settings["_kw_requires_import"],
+        inputs,
+        2,
+        deep_supervision=False,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

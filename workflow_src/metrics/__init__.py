@@ -1,0 +1,1 @@
+"""What is measured: overlap of masks, fidelity of images, cost of networks."""

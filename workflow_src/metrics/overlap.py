@@ -1,0 +1,99 @@
+"""The one evaluator behind every segmentation number: Dice and IoU per image, at original size.
+
+The field's papers each define these otherwise; all common definitions are computed side by side, so
+that a number can be compared with the one it resembles:
+
+    dice, iou          foreground, probability at least 0.5: the numbers of the tables
+    dice_min_max       likewise after stretching each map to [0, 1], as MK-UNet's code does
+    dice_256, iou_256  mean over 256 thresholds, as PraNet's tool reports
+    dice_class_mean    mean of foreground and background
+    iou_class_mean     likewise; it exceeds foreground Dice easily, and is the likeliest reason why
+                       the paper reports a mean IoU above its mean Dice, which no image allows
+
+A mask and a prediction that are both empty agree: 1. One of them empty: 0.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+LEVELS = 256
+HALF = 128  # first level of probability 0.5 and more
+
+
+@dataclass
+class Scores:
+    """Scores of one image."""
+
+    dice: float
+    iou: float
+    dice_min_max: float
+    iou_min_max: float
+    dice_256: float
+    iou_256: float
+    dice_class_mean: float
+    iou_class_mean: float
+
+
+def _dice_iou(overlap, predicted, true) -> tuple[np.ndarray, np.ndarray]:
+    """Dice and IoU from pixel counts; 1 where both masks are empty."""
+    overlap, total = np.asarray(overlap, float), np.asarray(predicted + true, float)
+    empty = total == 0
+    dice = np.where(empty, 1.0, 2 * overlap / np.where(empty, 1, total))
+    iou = np.where(empty, 1.0, overlap / np.where(empty, 1, total - overlap))
+    return dice, iou
+
+
+def score_image(levels: np.ndarray, mask: np.ndarray) -> Scores:
+    """Score one prediction.
+
+    Args:
+        levels: (H, W) uint8, probability × 255.
+        mask: (H, W) of 0 and 1.
+
+    Raises:
+        ValueError: if their sizes differ.
+    """
+    if levels.shape != mask.shape:
+        raise ValueError(f"prediction of {levels.shape} against a mask of {mask.shape}")
+    # Two histograms hold all that any threshold can ask.
+    inside = np.bincount(levels[mask > 0], minlength=LEVELS)
+    outside = np.bincount(levels[mask == 0], minlength=LEVELS)
+    hit = inside[::-1].cumsum()[::-1]  # true positives if levels >= t are foreground
+    said = hit + outside[::-1].cumsum()[::-1]
+    true, pixels = inside.sum(), mask.size
+
+    dice, iou = _dice_iou(hit, said, true)
+    background_hit = pixels - said - true + hit
+    background_dice, background_iou = _dice_iou(background_hit, pixels - said, pixels - true)
+    low, high = int(levels.min()), int(levels.max())
+    stretched = min(int(np.ceil(low + (high - low) / 2)), LEVELS - 1)
+    if high == low:  # a constant map cannot be stretched
+        stretched = HALF
+    # PraNet's tool scores 0 whenever nothing is hit, so also where both masks are empty.
+    strict = hit > 0
+    return Scores(
+        dice=float(dice[HALF]),
+        iou=float(iou[HALF]),
+        dice_min_max=float(dice[stretched]),
+        iou_min_max=float(iou[stretched]),
+        dice_256=float(np.where(strict, dice, 0).mean()),
+        iou_256=float(np.where(strict, iou, 0).mean()),
+        dice_class_mean=float((dice[HALF] + background_dice[HALF]) / 2),
+        iou_class_mean=float((iou[HALF] + background_iou[HALF]) / 2),
+    )
+
+
+def check_bounds(dice: float, iou: float, where: str) -> None:
+    """Mean Dice and mean IoU of the same images must satisfy D / (2 - D) <= IoU <= D.
+
+    Raises:
+        ArithmeticError: if not, which no set of masks can cause.
+    """
+    if not dice / (2 - dice) - 1e-9 <= iou <= dice + 1e-9:
+        raise ArithmeticError(f"{where}: mean IoU {iou} is impossible with mean Dice {dice}")
+
+
+def scores_row(scores: Scores) -> dict[str, float]:
+    """The scores as columns, rounded to what float32 predictions can tell."""
+    return {name: round(value, 7) for name, value in asdict(scores).items()}

@@ -1,0 +1,51 @@
+"""Predict a prepared set with a trained light segmenter."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from workflow_src.command import run
+from workflow_src.data.predictions import PredictionWriter
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.runs import provenance, whole_folder
+
+
+def main(
+    model: Path,
+    data: Path,
+    output: Path,
+    split: Literal["train", "val", "test"] = "test",
+    batch: int = 16,
+) -> None:
+    """Predict a prepared set.
+
+    Args:
+        model: folder of the trained segmenter.
+        data: folder of the prepared set: of the model's size, or native for one trained on crops.
+        output: folder of the predictions.
+        split: which images.
+        batch: images predicted at once, where they are of one size.
+    """
+    from workflow_src.segmentation.prediction import TrainedSegmenter
+    from workflow_src.training import best_device
+
+    prepared = PreparedSet(data)
+    rows = prepared.rows(split)
+    trained = TrainedSegmenter(model, best_device())
+    together = batch if prepared.size is not None else 1
+    with whole_folder(output, "predictions.json") as folder:
+        writer = PredictionWriter(folder, prepared, rows)
+        for start in tqdm(range(0, len(rows), together), unit="batch"):
+            part = rows[start : start + together]
+            images = np.stack([prepared.image(row) for row in part])
+            for probability in trained.predict(images, [prepared.shape(row) for row in part]):
+                writer.put(probability)
+        writer.finish(
+            {"model": trained.weights, "provenance": provenance("workflow_src.predict_segmenter")}
+        )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,46 @@
+"""Preprocess a synthetic set by the real set's nnU-Net plan, once for all mixes that use it."""
+
+import json
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.downstream import environment as nnunet
+from workflow_src.downstream.cases import preprocess_cases, write_raw
+from workflow_src.runs import provenance, whole_folder, write_json
+
+
+def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:
+    """Preprocess synthetic images.
+
+    Args:
+        data: folder of the synthetic prepared set.
+        plan: folder that `plan_nnunet` wrote.
+        output: folder of the preprocessed cases.
+        threads: processes to use.
+    """
+    prepared = PreparedSet(data)
+    with whole_folder(output, "cases.json") as folder:
+        nnunet.set_environment(folder, threads)
+        names = write_raw(prepared, prepared.rows("train"), "synthetic", folder / "raw")
+        plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
+        description = json.loads((plan / "dataset.json").read_text())
+        preprocess_cases(
+            names,
+            folder / "raw",
+            folder / "cases",
+            plans,
+            nnunet.CONFIGURATION,
+            description,
+            threads,
+        )
+        facts = {
+            "data": prepared.meta["sha256"],
+            "cases": names,
+            "provenance": provenance("workflow_src.preprocess_synthetic"),
+        }
+        write_json(folder / "cases.json", facts)
+
+
+if __name__ == "__main__":
+    run(main)

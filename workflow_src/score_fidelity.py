@@ -1,0 +1,55 @@
+"""Score a synthetic set against the real training set: FID, KID, CLIP-I."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.errors import InputError
+from workflow_src.extract_features import features_of
+from workflow_src.runs import provenance, write_json
+
+
+def main(
+    data: Path, features: Path, output: Path, inception: str, clip: str, batch: int = 32
+) -> None:
+    """Score fidelity.
+
+    Args:
+        data: folder of the synthetic prepared set.
+        features: folder of the real set's features.
+        output: the metrics, a json file.
+        inception: weights for FID and KID, or "stand-in".
+        clip: weights for CLIP-I, or "stand-in".
+        batch: images at once.
+    """
+    from workflow_src.metrics.fidelity import clip_i, frechet_distance, kernel_distance
+
+    synthetic = PreparedSet(data)
+    facts = json.loads((features / "features.json").read_text())
+    if synthetic.meta["conditioned_on"] != facts["data"]:
+        raise InputError(f"{data} was not made from the set whose features are in {features}")
+    real = np.load(features / "features.npz")
+    ours, names = features_of(data, inception, clip, batch)
+    if any(names[kind] != facts[kind] for kind in names):
+        raise InputError(f"{features} was made by other extractors: extract the features again")
+    pairs = np.arange(len(synthetic)) % len(real["clip"])
+    write_json(
+        output,
+        {
+            "fid": frechet_distance(real["inception"], ours["inception"]),
+            **kernel_distance(real["inception"], ours["inception"]),
+            **clip_i(real["clip"], ours["clip"], pairs),
+            "real_images": len(real["inception"]),
+            "synthetic_images": len(synthetic),
+            **names,
+            "data": synthetic.meta["sha256"],
+            "provenance": provenance("workflow_src.score_fidelity"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,82 @@
+"""Score predictions against the masks at original size: metrics.csv per image, metrics.json."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from workflow_src.command import run
+from workflow_src.data.predictions import Predictions
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.metrics.intervals import mean_interval
+from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
+from workflow_src.runs import provenance, whole_folder, write_json
+
+MEASURES = ("dice", "iou", "dice_min_max", "iou_min_max", "dice_256", "iou_256",
+            "dice_class_mean", "iou_class_mean")  # fmt: skip
+
+
+def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
+    """A row per predicted image: stem, source, case, duplicate_of, and its scores.
+
+    Test images are scored against their original masks, others against the set's own.
+    """
+    rows = []
+    for number, row in enumerate(tqdm(predictions.rows, unit="image")):
+        tested = prepared.index.split[row] == "test"
+        mask = prepared.original_mask(row) if tested else prepared.mask(row)
+        index = prepared.index.iloc[row]
+        facts = {name: index[name] for name in ("stem", "source", "case")}
+        facts["duplicate_of"] = index.get("duplicate_of", "")
+        facts["lesion_fraction"] = float(mask.mean())
+        rows.append(facts | scores_row(score_image(predictions.levels(number), mask)))
+    return pd.DataFrame(rows)
+
+
+def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
+    """Means per test set, over all images (each counted once) and over sets, with 95 % intervals.
+
+    Sets that were asked for but are not there stand as null: not run, and in no mean.
+    """
+    once = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
+    groups = {name: part for name, part in table.groupby("source")} | {"all": once}
+    sets: dict = {}
+    for name, part in groups.items():
+        means = {m: float(part[m].mean()) for m in MEASURES}
+        check_bounds(means["dice"], means["iou"], name)
+        intervals = {m: mean_interval(part[m], part.case) for m in ("dice", "iou")}
+        sets[name] = {"images": len(part), **means, "interval": intervals}
+    over_sets = {m: float(np.mean([sets[n][m] for n in groups if n != "all"])) for m in MEASURES}
+    return {
+        "all": sets.pop("all"),
+        "mean_of_sets": over_sets,
+        "sets": sets | dict.fromkeys(missing),
+        "repeated_images": len(table) - len(once),
+    }
+
+
+def main(data: Path, predictions: Path, output: Path) -> None:
+    """Score predictions.
+
+    Args:
+        data: folder of the prepared set predicted on.
+        predictions: folder of the predictions.
+        output: folder for metrics.csv and metrics.json.
+    """
+    prepared = PreparedSet(data)
+    predicted = Predictions(predictions, prepared)
+    table = score(prepared, predicted)
+    with whole_folder(output, "metrics.json") as folder:
+        table.to_csv(folder / "metrics.csv", index=False)
+        facts = summarise(table, prepared.meta.get("missing_sets", []))
+        facts |= {
+            "predictions": predicted.facts["sha256"],
+            "model": predicted.facts.get("model"),
+            "provenance": provenance("workflow_src.score_segmentation"),
+        }
+        write_json(folder / "metrics.json", facts)
+
+
+if __name__ == "__main__":
+    run(main)

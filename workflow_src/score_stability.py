@@ -1,0 +1,25 @@
+"""Judge from its log whether a ControlNet training was stable."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_src.command import run
+from workflow_src.metrics.stability import StabilityLimits, judge
+from workflow_src.runs import write_json
+
+
+def main(log: Path, output: Path, limits: StabilityLimits) -> None:
+    """Judge a training.
+
+    Args:
+        log: log.csv of the training.
+        output: the verdict, a json file.
+        limits: what counts as unstable.
+    """
+    write_json(output, judge(pd.read_csv(log), limits) | {"limits": asdict(limits)})
+
+
+if __name__ == "__main__":
+    run(main)

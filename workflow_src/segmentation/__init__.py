@@ -1,0 +1,31 @@
+"""Segmenters, one file each, built by name."""
+
+from torch import nn
+
+NAMES = ("mkunet", "order", "unext", "egeunet")
+
+
+def build_segmenter(name: str, **options) -> nn.Module:
+    """Build a segmenter: (B, 3, H, W) images in, (B, 1, H, W) logits out.
+
+    Args:
+        name: one of NAMES.
+        options: of the architecture, such as `stages` for order.
+
+    Returns:
+        The module. In training mode it may return (logits, auxiliary outputs).
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name == "mkunet":
+        from workflow_src.segmentation.mkunet import MKUNet as network
+    elif name == "order":
+        from workflow_src.segmentation.order import ORDER as network
+    elif name == "unext":
+        from workflow_src.segmentation.unext import UNeXt as network
+    elif name == "egeunet":
+        from workflow_src.segmentation.egeunet import EGEUNet as network
+    else:
+        raise ValueError(f"no segmenter is named {name!r}: {', '.join(NAMES)} are known")
+    return network(**options)

@@ -1,0 +1,111 @@
+"""Training batches for segmenters: from a prepared set, flipped and rotated on the device."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.errors import InputError
+from workflow_src.segmentation.recipes import SegmenterRecipe
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as all recipes use
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(B, C, H, W) uint8 with C 1 or 3, to (B, 3, H, W) float32 with ImageNet's mean 0."""
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    return (images.expand(-1, 3, -1, -1).float() / 255 - mean) / std
+
+
+class Batches:
+    """Images and masks of some rows, by number.
+
+    A set of one size is held whole on the device, as bytes; of a native one crops are read.
+
+    Args:
+        prepared: the set; of the recipe's size for "resize", of native sizes for "crop".
+        rows: its rows to draw from.
+        recipe: settings.
+        device: where batches go.
+    """
+
+    def __init__(self, prepared: PreparedSet, rows: np.ndarray, recipe: SegmenterRecipe, device):
+        wanted = recipe.image_size if recipe.fit == "resize" else None
+        if prepared.size != wanted:
+            raise InputError(
+                f"{prepared.folder} is prepared at {prepared.size or 'native'} size but the recipe "
+                f"({recipe.fit}) wants {wanted or 'native'}: prepare the set at that size"
+            )
+        self.prepared, self.rows, self.recipe, self.device = prepared, rows, recipe, device
+        if prepared.size is not None:
+            images = torch.from_numpy(prepared.images[rows]).permute(0, 3, 1, 2).contiguous()
+            self.images = images.to(device)
+            self.masks = torch.from_numpy(prepared.masks[rows]).unsqueeze(1).to(device)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def plain(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Bytes (B, C, S, S) and masks (B, 1, S, S), unchanged; crops are centred."""
+        if self.prepared.size is not None:
+            return self.images[numbers], self.masks[numbers]
+        return self._crops(numbers, torch.full((len(numbers), 2), 0.5))
+
+    def augmented(self, numbers: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Network input (B, 3, S, S) and target (B, 1, S, S), flipped and rotated at random.
+
+        Args:
+            numbers: of the images.
+            draws: a generator on the CPU.
+        """
+        count = len(numbers)
+        u = torch.rand(count, 6, generator=draws)
+        if self.prepared.size is not None:
+            images, masks = self.plain(numbers)
+        else:
+            images, masks = self._crops(numbers, u[:, 4:])
+        x, y = normalised(images), masks.float()
+        angle = (u[:, 0] * 2 - 1) * math.radians(self.recipe.rotate) * (u[:, 1] < 0.5)
+        chance = 0.5 if self.recipe.flips else 0.0
+        flips = torch.where(u[:, 2:4] < chance, -1.0, 1.0)
+        cos, sin = angle.cos(), angle.sin()
+        theta = torch.stack([cos, -sin, torch.zeros(count), sin, cos, torch.zeros(count)], dim=1)
+        theta = theta.view(count, 2, 3) * flips[:, :, None]
+        grid = F.affine_grid(theta.to(self.device), list(x.shape), align_corners=False)
+        # One look-up for both, so that image and mask cannot part; black corners are background.
+        both = F.grid_sample(torch.cat([x, y], dim=1), grid, mode="bilinear", align_corners=False)
+        return both[:, :3], (both[:, 3:] >= 0.5).float()
+
+    def _crops(self, numbers: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        side = self.recipe.image_size
+        images = np.zeros((len(numbers), side, side, self.prepared.channels), np.uint8)
+        masks = np.zeros((len(numbers), side, side), np.uint8)
+        for i, (number, place) in enumerate(zip(numbers.tolist(), places.tolist(), strict=True)):
+            image, mask = (
+                self.prepared.image(self.rows[number]),
+                self.prepared.mask(self.rows[number]),
+            )
+            source, target = zip(
+                *(_window(length, side, at) for length, at in zip(mask.shape, place, strict=True)),
+                strict=True,
+            )
+            images[i][target] = image[source]
+            masks[i][target] = mask[source]
+        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device)
+        return tensor, torch.from_numpy(masks).unsqueeze(1).to(self.device)
+
+
+def _window(length: int, side: int, place: float) -> tuple[slice, slice]:
+    """Where a crop of a side is read from an axis, and where it lies in the crop.
+
+    A longer axis is cut at the place (0 to 1); a shorter one is centred, the rest stays black.
+    """
+    if length >= side:
+        start = round(place * (length - side))
+        return slice(start, start + side), slice(0, side)
+    start = (side - length) // 2
+    return slice(0, length), slice(start, start + length)

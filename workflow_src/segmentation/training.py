@@ -1,0 +1,167 @@
+"""Training a segmenter: one loop for all architectures; the validation images pick the weights."""
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.runs import CsvLog, State
+from workflow_src.segmentation import build_segmenter
+from workflow_src.segmentation.batches import Batches, normalised
+from workflow_src.segmentation.losses import LOSSES
+from workflow_src.segmentation.recipes import SegmenterRecipe
+from workflow_src.training import (
+    Journal,
+    best_device,
+    cosine,
+    generator_for,
+    resume,
+    rows_of_step,
+    set_rate,
+    training_steps,
+)
+
+# Compiling takes about a minute on a CPU; an update of a small segmenter about a third of a second.
+STEPS_THAT_EARN_COMPILING = 2000
+SIDE_STEP = 32  # rescaled sides are rounded to it, so that every level halves evenly
+
+
+class Best:
+    """The weights that did best on the validation images so far."""
+
+    def __init__(self):
+        self.dice, self.epoch, self.weights = -1.0, 0, {}
+
+    def offer(self, dice: float, epoch: int, model: nn.Module) -> None:
+        if dice > self.dice:
+            self.dice, self.epoch = dice, epoch
+            self.weights = copy.deepcopy({n: v.cpu() for n, v in model.state_dict().items()})
+
+    def state_dict(self) -> dict:
+        return vars(self)
+
+    def load_state_dict(self, state: dict) -> None:
+        vars(self).update(state)
+
+
+def make_optimizer(model: nn.Module, recipe: SegmenterRecipe, steps: int) -> torch.optim.Optimizer:
+    """AdamW, or AdEMAMix with decoupled decay, both averages warmed up over all steps."""
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    from pytorch_optimizer import AdEMAMix
+
+    return AdEMAMix(
+        model.parameters(),
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.999, recipe.beta3),
+        alpha=recipe.alpha,
+        t_alpha_beta3=steps,
+        weight_decay=recipe.weight_decay,
+        weight_decouple=True,  # the library's default is L2
+    )
+
+
+def train_segmenter(
+    prepared: PreparedSet, recipe: SegmenterRecipe, seed: int, state: State
+) -> tuple[nn.Module, dict]:
+    """Train a segmenter on a prepared set.
+
+    Args:
+        prepared: its train rows are trained on; its val rows pick the weights.
+        recipe: settings.
+        seed: of weights, order and augmentation.
+        state: checkpoints and log.
+
+    Returns:
+        The model with the best validation Dice, on the CPU, and facts about the run.
+    """
+    device = best_device()
+    torch.manual_seed(seed)
+    model = build_segmenter(recipe.architecture, **recipe.options)
+    model.to(device, memory_format=torch.channels_last)
+    train = Batches(prepared, prepared.rows("train"), recipe, device)
+    held_out = Batches(prepared, prepared.rows("val"), recipe, device)
+    steps_per_epoch = math.ceil(len(train) / recipe.batch_size)
+    steps = recipe.epochs * steps_per_epoch
+    optimizer = make_optimizer(model, recipe, steps * len(recipe.scales))
+    best = Best()
+    parts = {"model": model, "optimizer": optimizer, "best": best}
+    start = resume(state, parts, device)
+    network = torch.compile(model) if compiles(recipe, steps) else model
+
+    def rows_named(step: int) -> list[int]:
+        numbers = rows_of_step(step, recipe.batch_size, len(train), seed)
+        return train.rows[numbers].tolist()
+
+    log_every = max(1, min(steps_per_epoch, 20))
+    journal = Journal(CsvLog(state.folder / "log.csv", start), log_every, rows_named)
+    checkpoint_every = recipe.checkpoint_every * steps_per_epoch
+    model.train()
+    validation = float("nan")
+    for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
+        set_rate(optimizer, cosine(step, steps))
+        numbers = rows_of_step(step, recipe.batch_size, len(train), seed).to(device)
+        x, y = train.augmented(numbers, generator_for(seed, "augment", step))
+        losses = [_update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
+        journal.add(step, {"loss": torch.stack(losses).mean()})
+        if (step + 1) % (recipe.validate_every * steps_per_epoch) == 0 or step + 1 == steps:
+            validation = validation_dice(model, held_out, recipe)
+            best.offer(validation, (step + 1) // steps_per_epoch, model)
+    model.load_state_dict(best.weights)
+    facts = {"best_epoch": best.epoch, "validation_dice": best.dice, "steps": steps}
+    return model.cpu().eval(), facts
+
+
+def compiles(recipe: SegmenterRecipe, steps: int) -> bool:
+    """Whether to compile: several sizes would compile several times."""
+    if recipe.compile == "auto":
+        return steps >= STEPS_THAT_EARN_COMPILING and len(recipe.scales) == 1
+    return recipe.compile == "on"
+
+
+def _scaled(x: Tensor, y: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    if scale == 1.0:
+        return x, y
+    side = max(SIDE_STEP, round(x.shape[-1] * scale / SIDE_STEP) * SIDE_STEP)
+    return F.interpolate(x, side, mode="bilinear"), F.interpolate(y, side, mode="nearest")
+
+
+def _update(network, optimizer, x: Tensor, y: Tensor, recipe: SegmenterRecipe) -> Tensor:
+    """One update; returns the detached loss."""
+    x = x.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        output = network(x)
+    logits, auxiliary = output if isinstance(output, tuple) else (output, [])
+    criterion = LOSSES[recipe.loss]
+    loss = criterion(logits.float(), y)
+    if auxiliary:
+        from workflow_src.segmentation.egeunet import AUXILIARY_WEIGHTS
+
+        for weight, side in zip(AUXILIARY_WEIGHTS, auxiliary, strict=True):
+            loss = loss + weight * criterion(side.float(), y)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if recipe.gradient_clip:
+        nn.utils.clip_grad_value_(network.parameters(), recipe.gradient_clip)
+    optimizer.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def validation_dice(model: nn.Module, held_out: Batches, recipe: SegmenterRecipe) -> float:
+    """Mean foreground Dice of the validation images at 0.5, at the training size."""
+    model.eval()
+    scores = []
+    for numbers in torch.arange(len(held_out)).split(recipe.batch_size):
+        images, masks = held_out.plain(numbers)
+        predicted, target = model(normalised(images)) > 0, masks > 0
+        overlap = 2 * (predicted & target).sum(dim=(1, 2, 3))
+        total = predicted.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3))
+        scores.append(torch.where(total > 0, overlap / total.clamp(min=1), 1.0))
+    model.train()
+    return torch.cat(scores).mean().item() if scores else 0.0

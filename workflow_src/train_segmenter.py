@@ -1,0 +1,43 @@
+"""Train a light segmenter: order, mkunet, unext or egeunet."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.runs import State, provenance, write_json
+from workflow_src.segmentation.recipes import SegmenterRecipe
+
+SCRIPT = "workflow_src.train_segmenter"
+
+
+def main(data: Path, output: Path, recipe: SegmenterRecipe, seed: int = 0) -> None:
+    """Train a segmenter.
+
+    Args:
+        data: folder of the prepared set: of the recipe's size, or of native sizes for crops.
+        output: folder of the trained model.
+        recipe: settings.
+        seed: of weights, order and augmentation.
+    """
+    from safetensors.torch import save_file
+
+    from workflow_src.segmentation.training import train_segmenter
+
+    prepared = PreparedSet(data)
+    facts = {"recipe": asdict(recipe), "seed": seed, "data": prepared.meta["sha256"]}
+    state = State(output, SCRIPT, facts)
+    model, outcome = train_segmenter(prepared, recipe, seed, state)
+    content = state.folder / "content"
+    content.mkdir(exist_ok=True)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, content / "model.safetensors")
+    (state.folder / "log.csv").rename(content / "log.csv")
+    facts |= {"kind": "segmenter", "outcome": outcome, "provenance": provenance(SCRIPT)}
+    facts["weights"] = file_sha256(content / "model.safetensors")
+    write_json(content / "recipe.json", facts)
+    state.finish(content, "recipe.json")
+
+
+if __name__ == "__main__":
+    run(main)
