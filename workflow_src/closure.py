@@ -64,7 +64,7 @@ def modules_of(module: str) -> list[str]:
             found.add(name)
             queue += _parsed(_file_of(name))[1] - found
             parent = name.rpartition(".")[0]  # importing a.b runs a/__init__.py too
-            queue += [parent] if parent else []
+            queue += [parent] if parent and _file_of(parent) else []
     return sorted(found)
 
 

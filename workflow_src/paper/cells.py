@@ -1,4 +1,4 @@
-"""Gathers a table's cells from the metrics files: means over seeds, intervals, tests, the paper's."""
+"""Gathers a table's cells from metrics files: means over seeds, intervals, tests, the paper's."""
 
 import json
 from dataclasses import dataclass, field
@@ -90,10 +90,8 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
             for key in ("not_finite", "loss_spike", "gradient_spike", "weight_max")
         }
         figures["weight_mean"] = min(facts["weight_mean"] for _, facts in runs)
-        return cell | {
-            "text": "Stable" if stable else f"Unstable ({', '.join(reasons)})",
-            **figures,
-        }
+        text = "Stable" if stable else f"Unstable ({', '.join(reasons)})"
+        return cell | {"text": text, **figures}
     values = [v * column.scale for v in values if v is not None]
     if not values:
         return cell | {"text": "not run"}
@@ -143,7 +141,7 @@ def add_tests(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
 
 
 def make_cells(spec: TableSpec, published: dict) -> pd.DataFrame:
-    """All cells of a table, in reading order; rows that only the paper has come last, as not run."""
+    """All cells of a table in reading order; rows that only the paper has come last, as not run."""
     cells = [
         make_cell(spec, row, dataset, name, published)
         for row in spec.rows

@@ -101,9 +101,8 @@ def to_latex(title: str, table: pd.DataFrame, remarks: list[str], number_: str) 
     """A booktabs table, ready to \\input."""
     body = table.map(lambda text: text.translate(LATEX))
     body.columns = [name.translate(LATEX) for name in table.columns]
-    tabular = body.to_latex(
-        index=False, escape=False, column_format="l" + "c" * (body.shape[1] - 1)
-    )
+    columns = "l" + "c" * (body.shape[1] - 1)
+    tabular = body.to_latex(index=False, escape=False, column_format=columns)
     caption = " ".join([f"{title}.", *remarks]).translate(LATEX)
     return (
         "\\begin{table}[t]\n\\centering\n\\small\n"

@@ -1,0 +1,35 @@
+# make demo   sets up once, then runs the demo study to the end
+# make test   sets up once, then runs the tests
+# make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
+
+PYTHON ?= python3
+CORES ?= 2
+VENV := .venv
+SNAKEMAKE := $(VENV)/bin/snakemake
+
+.PHONY: setup demo test lock clean
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), \
+	  f"Python 3.11 to 3.13 is needed, {sys.version.split()[0]} found: set PYTHON=/path/to/python3.11"'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r requirements.lock
+	@touch $@
+
+demo: setup
+	@$(SNAKEMAKE) --configfile config/demo.yaml --cores $(CORES) --rerun-incomplete \
+	  --show-failed-logs --quiet rules host reason
+	@echo
+	@echo "tables    results/demo/tables/table{1..6}.{csv,md,tex}"
+	@echo "figures   results/demo/figures/"
+	@echo "report    results/demo/report.html"
+
+test: setup
+	@$(VENV)/bin/python -m pytest
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade requirements.in -o requirements.lock

@@ -1,0 +1,71 @@
+# Regenerates every table and figure of LAW & ORDER. See README.md; `snakemake -n` shows the plan.
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=f"results/{config['study']}",
+    logs=f"results/{config['study']}/logs",
+    benchmarks=f"results/{config['study']}/benchmarks",
+
+
+include: "rules/data.smk"
+include: "rules/backbone.smk"
+include: "rules/synthesis.smk"
+include: "rules/downstream.smk"
+include: "rules/segmentation.smk"
+include: "rules/paper.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand(TABLES, number=config["tables"], suffix=SUFFIXES),
+        expand(
+            "<results>/figures/{figure}.{suffix}",
+            figure=FIGURES,
+            suffix=["pdf", "png"],
+        ),
+        "<results>/report.html",
+    localrule: True
+
+
+rule figures:
+    input:
+        expand(
+            "<results>/figures/{figure}.{suffix}",
+            figure=FIGURES,
+            suffix=["pdf", "png"],
+        ),
+    localrule: True
+
+
+rule ablation_law:
+    input:
+        expand(TABLES, number=["4"], suffix=SUFFIXES),
+        "<results>/figures/figure8.pdf",
+    localrule: True
+
+
+rule ablation_order:
+    input:
+        expand(TABLES, number=["5", "6"], suffix=SUFFIXES),
+    localrule: True
+
+
+for number in config["tables"]:
+
+    rule:
+        name:
+            f"table{number}"
+        input:
+            expand(TABLES, number=number, suffix=SUFFIXES),
+        localrule: True

@@ -1,0 +1,427 @@
+# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule, no I/O but for the sizes
+# of a raw set of the user's own.
+
+import json
+import sys
+from pathlib import Path
+
+from workflow_src.closure import code_hash
+from workflow_src.configuration import models_of, resolve, validated
+from workflow_src.data.inventory import inventory
+from workflow_src.errors import InputError
+from workflow_src.steering import steer_scripts
+
+steer_scripts(workflow.basedir)
+
+try:
+    validated(config)
+except InputError as error:
+    sys.exit(str(error))
+
+SEEDS = config["seeds"]
+DATASETS = config["datasets"]
+METHODS = config["synthesis"]["methods"]
+MIXES = config["downstream"]["mixes"]
+LIGHT_MODELS = config["segmentation"]["models"]
+SIZE = config["synthesis"]["image_size"]
+SHARDS = config["synthesis"]["sampling"]["shards"]
+
+TABLES = "<results>/tables/table{number}.{suffix}"
+SUFFIXES = ["csv", "md", "tex"]
+FIGURES = ["figure6", "figure7", "figure8", "training", "accuracy_cost"]
+
+LATENTS = {
+    "small": "<results>/autoencoder/{dataset}/latents/latents.json",
+    "stable-diffusion": "<results>/latents/{dataset}/latents.json",
+}
+BACKBONES = {
+    "small": "<results>/backbone/{dataset}/backbone.json",
+    "stable-diffusion": "<results>/stable-diffusion/backbone.json",
+}
+LATENT_CACHE = LATENTS[config["backbone"]["kind"]]
+BACKBONE = BACKBONES[config["backbone"]["kind"]]
+
+# Where the metrics of a table's cell lie, by the kind of the metric.
+METRICS = {
+    "fidelity": "<results>/synthetic/{dataset}/{row}/seed{seed}/fidelity.json",
+    "faithfulness": "<results>/faithfulness/{dataset}/{row}/seed{seed}/metrics.json",
+    "stability": "<results>/controlnet/{dataset}/{row}/seed{seed}/stability.json",
+    "score": "<results>/scores/{dataset}/{row}/seed{seed}/metrics.json",
+    "cost": "<results>/cost/{dataset}/{row}.json",
+}
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    method="|".join(METHODS),
+    mix="|".join(MIXES),
+    model="|".join(models_of(config)),
+    light="|".join(LIGHT_MODELS),
+    seed=r"\d+",
+    shard=r"\d+",
+    view=r"native|\d+",
+    number=r"[1-6]",
+
+
+def code(script):
+    """Hash of the code that a script runs: a parameter of its rule."""
+    return code_hash(f"workflow_src.{script}")
+
+
+def ask(rule, what):
+    """What a rule asks for, such as threads or GPUs."""
+    return (
+        config["resources"]
+        .get(rule, {})
+        .get(what, config["resources"]["default"][what])
+    )
+
+
+def growing(rule, what):
+    """Memory or run time that grows with every attempt."""
+    return lambda wildcards, attempt: ask(rule, what) * attempt
+
+
+def source_of(dataset):
+    """Where a raw set comes from: phantom, local or download."""
+    settings = DATASETS[dataset]
+    if settings["phantom"]:
+        return "phantom"
+    return "local" if settings["root"] else "download"
+
+
+def datasets_from(source, kind=""):
+    """Regular expression of the data sets that come from a source."""
+    names = [
+        name
+        for name in DATASETS
+        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
+    ]
+    return "|".join(names) or "none"
+
+
+def raw_marker(wildcards):
+    """The file that says a raw set is there."""
+    if source_of(wildcards.dataset) == "download":
+        return f"data/{wildcards.dataset}/source.json"
+    return f"<results>/raw/{wildcards.dataset}/source.json"
+
+
+def raw_root(wildcards, input):
+    """The folder of a raw set."""
+    return DATASETS[wildcards.dataset]["root"] or str(Path(input.raw).parent)
+
+
+def local_root(wildcards):
+    """The folder of a raw set of the user's own."""
+    return DATASETS[wildcards.dataset]["root"]
+
+
+def fingerprint(wildcards):
+    """Names and sizes of the user's own files: a changed one is prepared again."""
+    return inventory(local_root(wildcards))["fingerprint"]
+
+
+def dataset_setting(*keys):
+    """A setting of a data set, as text or JSON."""
+
+    def look_up(wildcards):
+        value = DATASETS[wildcards.dataset]
+        for key in keys:
+            value = value[key]
+        return value if isinstance(value, str) else json.dumps(value)
+
+    return look_up
+
+
+def download_setting(key):
+    """Where a data set is fetched from."""
+    return dataset_setting("download", key)
+
+
+def size_option(wildcards):
+    """The side length of a prepared view; native views have none."""
+    return "" if wildcards.view == "native" else f"--size {wildcards.view}"
+
+
+def method_recipe(wildcards):
+    """Settings of a ControlNet training, as JSON."""
+    return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
+
+
+def light_recipe(model):
+    """Settings of a light segmenter."""
+    return resolve(config["segmentation"], "models", model)
+
+
+def segmenter_recipe(wildcards):
+    """Settings of a light segmenter's training, as JSON."""
+    return json.dumps(light_recipe(wildcards.light))
+
+
+def view_of(model):
+    """The prepared view that a model is trained and tested on."""
+    if model.startswith("nnunet-"):
+        return SIZE
+    recipe = light_recipe(model)
+    return "native" if recipe["fit"] == "crop" else recipe["image_size"]
+
+
+def segmenter_data(wildcards):
+    """The prepared set of a light segmenter."""
+    view = view_of(wildcards.light)
+    return f"<results>/data/{wildcards.dataset}/{view}/meta.json"
+
+
+def scored_data(wildcards):
+    """The prepared set that a model was tested on."""
+    return f"<results>/data/{wildcards.dataset}/{view_of(wildcards.model)}/meta.json"
+
+
+def mix_synthetic(wildcards):
+    """The synthetic cases of a mix, if it has any."""
+    method = MIXES[wildcards.mix].get("method")
+    if not method:
+        return []
+    return f"<results>/nnunet/{wildcards.dataset}/synthetic/{method}/seed{wildcards.seed}/cases.json"
+
+
+def mix_option(wildcards, input):
+    """The folder of a mix's synthetic cases, as an option."""
+    cases = input.get("synthetic")
+    return f"--synthetic {Path(cases).parent}" if cases else ""
+
+
+def mix_recipe(wildcards):
+    """What a mix is made of, as JSON."""
+    return json.dumps({k: v for k, v in MIXES[wildcards.mix].items() if k != "label"})
+
+
+def nnunet_recipe(wildcards):
+    """Settings of nnU-Net's training, as JSON."""
+    return json.dumps(config["downstream"]["training"])
+
+
+def network_option(wildcards):
+    """A network in place of the one that nnU-Net plans, as an option."""
+    network = config["downstream"]["training"].get("network")
+    return f"--network '{json.dumps(network)}'" if network else ""
+
+
+def launcher(rule):
+    """How a script is started: on several GPUs by accelerate, a process each."""
+    gpus = ask(rule, "gpu")
+    if gpus < 2:
+        return "python"
+    return f"accelerate launch --multi_gpu --num_processes {gpus} --mixed_precision no"
+
+
+def sampling_recipe(wildcards):
+    """Settings of the sampling, as JSON."""
+    sampling = config["synthesis"]["sampling"]
+    return json.dumps({k: v for k, v in sampling.items() if k != "shards"})
+
+
+def folders(name):
+    """The folders of an input's files, as JSON."""
+    return lambda wildcards, input: json.dumps(
+        [str(Path(f).parent) for f in input[name]]
+    )
+
+
+def as_json(name):
+    """An input's files, as JSON."""
+    return lambda wildcards, input: json.dumps(list(input[name]))
+
+
+def weights_setting(key):
+    """Where a file of metric weights is fetched from, and its checksum."""
+
+    def look_up(wildcards):
+        by_name = {
+            Path(w["url"]).name: w for w in config["metrics"].values() if "url" in w
+        }
+        return by_name[wildcards.file][key]
+
+    return look_up
+
+
+def metric_weights(kind):
+    """The file of a feature extractor's weights: nothing for the stand-in."""
+    path = config["metrics"][kind]["path"]
+    if path == "stand-in":
+        return []
+    return path or f"resources/metrics/{Path(config['metrics'][kind]['url']).name}"
+
+
+def metric_option(kind):
+    """A feature extractor's weights, as the scripts take them."""
+    return lambda wildcards, input: input.get(kind) or "stand-in"
+
+
+def as_text(value):
+    """A setting as JSON; a function, since braces in a plain text would be wildcards."""
+    return lambda wildcards: json.dumps(value)
+
+
+def faithfulness_predictions(wildcards):
+    """Predictions of the faithfulness model on a method's images."""
+    model = config["synthesis"]["faithfulness_model"]
+    place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+    return f"<results>/faithfulness/{place}/{model}/predictions.json"
+
+
+def cost_plan(wildcards):
+    """nnU-Net's plan, where the model is one."""
+    if wildcards.model.startswith("nnunet-"):
+        return f"<results>/nnunet/{wildcards.dataset}/plan/plan.json"
+    return []
+
+
+def cost_options(wildcards, input):
+    """What measure_cost needs to build a model."""
+    if wildcards.model.startswith("nnunet-"):
+        return f"--model nnunet --plan {Path(input.plan).parent}"
+    recipe = light_recipe(wildcards.model)
+    options = json.dumps(recipe.get("options", {}))
+    return f"--model {recipe['architecture']} --options '{options}'"
+
+
+def table_kinds(number):
+    """The kinds of metrics that a table shows."""
+    kinds = {
+        "fid": "fidelity", "kid": "fidelity", "clip_i": "fidelity", "clip_i_paired": "fidelity",
+        "faithfulness": "faithfulness", "stability": "stability",
+        "parameters": "cost", "gflops": "cost",
+    }  # fmt: skip
+    return sorted({kinds.get(c, "score") for c in config["tables"][number]["columns"]})
+
+
+def metrics_pattern(kind, number):
+    """Where the metrics of a kind lie for a table: Table 2's rows are mixes, scored as nnU-Nets."""
+    pattern = METRICS[kind]
+    return pattern.replace("{row}", "nnunet-{row}") if number == "2" else pattern
+
+
+def table_metrics(wildcards):
+    """Every metrics file that a table is made from."""
+    table = config["tables"][wildcards.number]
+    return [
+        file
+        for kind in table_kinds(wildcards.number)
+        for file in expand(
+            metrics_pattern(kind, wildcards.number),
+            row=table["rows"],
+            dataset=table["datasets"],
+            seed=SEEDS,
+        )
+    ]
+
+
+def label_of(number, row):
+    """The name of a row in a table."""
+    own = config["tables"][number].get("labels", {}).get(row)
+    entry = METHODS.get(row) or LIGHT_MODELS.get(row) or MIXES.get(row)
+    mix = MIXES.get(row.removeprefix("nnunet-"), {})
+    return own or (entry or {}).get("label") or f"nnU-Net, {mix.get('label', row)}"
+
+
+def table_spec(wildcards):
+    """Rows, columns and places of a table, as JSON."""
+    number, table = wildcards.number, config["tables"][wildcards.number]
+    results = f"results/{config['study']}"
+    return json.dumps(
+        {
+            "rows": {row: label_of(number, row) for row in table["rows"]},
+            "datasets": {name: DATASETS[name]["label"] for name in table["datasets"]},
+            "columns": table["columns"],
+            "seeds": SEEDS,
+            "files": {
+                kind: metrics_pattern(kind, number).replace("<results>", results)
+                for kind in table_kinds(number)
+            },
+            "reference": table.get("reference"),
+        },
+        ensure_ascii=False,
+    )
+
+
+def table_remarks(wildcards):
+    """The protocol of a table, for its notes."""
+    synthesis, downstream = config["synthesis"], config["downstream"]["training"]
+    training, light = synthesis["training"], config["segmentation"]["training"]
+    lines = {
+        "synthesis": f"Study {config['study']}: {SIZE}² images, ControlNets trained for "
+        f"{training['steps']} steps of {training['batch_size']} images, DDIM "
+        f"{synthesis['sampling']['steps']} steps, guidance {synthesis['sampling']['guidance']}. "
+        f"Mask Dice: what {synthesis['faithfulness_model']}, trained on real images, finds of the "
+        "conditioning mask.",
+        "downstream": f"Study {config['study']}: nnU-Net at {SIZE}², planned on the real images "
+        f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
+        "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
+        "segmentation": f"Study {config['study']}: {light['image_size']}² ({light['fit']}), "
+        f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
+        f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
+    }
+    kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
+    return json.dumps(
+        [lines[kind.get(wildcards.number, "segmentation")]], ensure_ascii=False
+    )
+
+
+def figure_synthetic(wildcards):
+    """Synthetic sets of Figure 6."""
+    figures = config["figures"]
+    return expand(
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        dataset=figures["dataset"],
+        method=figures["methods"],
+        seed=SEEDS[0],
+    )
+
+
+def figure_logs(wildcards):
+    """Training logs of the compared methods."""
+    figures = config["figures"]
+    return expand(
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
+        dataset=figures["dataset"],
+        method=figures["methods"],
+        seed=SEEDS[0],
+    )
+
+
+def by_label(name, parent=False):
+    """An input's files by the methods' labels, as JSON."""
+
+    def look_up(wildcards, input):
+        labels = [METHODS[method]["label"] for method in config["figures"]["methods"]]
+        files = [str(Path(f).parent if parent else f) for f in input[name]]
+        return json.dumps(dict(zip(labels, files)), ensure_ascii=False)
+
+    return look_up
+
+
+def figure_segmenter(pattern):
+    """A file of Figure 7's segmenter."""
+    figures = config["figures"]
+    return expand(
+        pattern,
+        dataset=figures["dataset"],
+        model=figures["segmenter"],
+        view=view_of(figures["segmenter"]),
+        seed=SEEDS[0],
+    )[0]
+
+
+def figure_law():
+    """The training whose delta maps Figure 8 shows: LAW, or the last method that has any."""
+    weightings = {
+        m: resolve(config["synthesis"], "methods", m).get("weighting") for m in METHODS
+    }
+    with_delta = [
+        method for method, weighting in weightings.items() if weighting == "law"
+    ]
+    method = "law" if "law" in with_delta else with_delta[-1]
+    place = f"{config['figures']['dataset']}/{method}/seed{SEEDS[0]}"
+    return f"<results>/controlnet/{place}/recipe.json"

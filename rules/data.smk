@@ -1,0 +1,119 @@
+# Raw sets, fetched, drawn or your own, and the prepared sets made from them.
+
+
+rule make_phantoms:
+    output:
+        "<results>/raw/{dataset}/source.json",
+    log:
+        "<logs>/make_phantoms/{dataset}.log",
+    benchmark:
+        "<benchmarks>/make_phantoms/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=datasets_from("phantom"),
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("make_phantoms", "threads")
+    resources:
+        mem_mb=growing("make_phantoms", "mem_mb"),
+        runtime=growing("make_phantoms", "runtime"),
+    params:
+        code=code("make_phantoms"),
+        output=subpath(output[0], parent=True),
+        phantom=dataset_setting("phantom"),
+    shell:
+        "python -m workflow_src.make_phantoms --output {params.output}"
+        " --phantom {params.phantom:q} > {log} 2>&1"
+
+
+rule fetch_polyps:
+    output:
+        "data/{dataset}/source.json",
+    log:
+        "<logs>/fetch_polyps/{dataset}.log",
+    benchmark:
+        "<benchmarks>/fetch_polyps/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=datasets_from("download", "photographs"),
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        output=subpath(output[0], parent=True),
+        archives=download_setting("archives"),
+        sha256=download_setting("sha256"),
+    shell:
+        "python -m workflow_src.fetch_polyps --output {params.output}"
+        " --archives {params.archives:q} --sha256 {params.sha256:q} > {log} 2>&1"
+
+
+rule fetch_kits19:
+    input:
+        labels=config["datasets"]
+        .get("kits19", {})
+        .get("download", {})
+        .get("labels_sha256", []),
+    output:
+        "data/{dataset}/source.json",
+    log:
+        "<logs>/fetch_kits19/{dataset}.log",
+    benchmark:
+        "<benchmarks>/fetch_kits19/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=datasets_from("download", "kits19"),
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        output=subpath(output[0], parent=True),
+        repository=download_setting("imaging_repository"),
+        revision=download_setting("imaging_revision"),
+        url=download_setting("labels_url"),
+    shell:
+        "python -m workflow_src.fetch_kits19 --output {params.output}"
+        " --imaging_repository {params.repository} --imaging_revision {params.revision}"
+        " --labels_url {params.url:q} --labels_sha256 {input.labels} > {log} 2>&1"
+
+
+rule locate_raw:
+    output:
+        "<results>/raw/{dataset}/source.json",
+    log:
+        "<logs>/locate_raw/{dataset}.log",
+    benchmark:
+        "<benchmarks>/locate_raw/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=datasets_from("local"),
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        root=local_root,
+        fingerprint=fingerprint,
+    shell:
+        "python -m workflow_src.locate_raw --root {params.root:q} --output {output} > {log} 2>&1"
+
+
+rule prepare_data:
+    input:
+        raw=raw_marker,
+    output:
+        "<results>/data/{dataset}/{view}/meta.json",
+    log:
+        "<logs>/prepare_data/{dataset}-{view}.log",
+    benchmark:
+        "<benchmarks>/prepare_data/{dataset}-{view}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("prepare_data", "threads")
+    resources:
+        mem_mb=growing("prepare_data", "mem_mb"),
+        runtime=growing("prepare_data", "runtime"),
+    params:
+        code=code("prepare_data"),
+        root=raw_root,
+        output=subpath(output[0], parent=True),
+        reading=dataset_setting("reading"),
+        size=size_option,
+    shell:
+        "python -m workflow_src.prepare_data --root {params.root:q} --output {params.output}"
+        " --reading {params.reading:q} {params.size} --threads {threads} > {log} 2>&1"

@@ -1,0 +1,113 @@
+# nnU-Net, planned once on real images, trained on real images and on mixes with synthetic ones.
+
+
+rule plan_nnunet:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+    output:
+        "<results>/nnunet/{dataset}/plan/plan.json",
+    log:
+        "<logs>/plan_nnunet/{dataset}.log",
+    benchmark:
+        "<benchmarks>/plan_nnunet/{dataset}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("plan_nnunet", "threads")
+    resources:
+        mem_mb=growing("plan_nnunet", "mem_mb"),
+        runtime=growing("plan_nnunet", "runtime"),
+    params:
+        code=code("plan_nnunet"),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        lesion=dataset_setting("lesion"),
+        network=network_option,
+    shell:
+        "python -m workflow_src.plan_nnunet --data {params.data} --output {params.output}"
+        " --lesion {params.lesion} {params.network} --threads {threads} > {log} 2>&1"
+
+
+rule preprocess_synthetic:
+    input:
+        data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        plan="<results>/nnunet/{dataset}/plan/plan.json",
+    output:
+        "<results>/nnunet/{dataset}/synthetic/{method}/seed{seed}/cases.json",
+    log:
+        "<logs>/preprocess_synthetic/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/preprocess_synthetic/{dataset}-{method}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("preprocess_synthetic", "threads")
+    resources:
+        mem_mb=growing("preprocess_synthetic", "mem_mb"),
+        runtime=growing("preprocess_synthetic", "runtime"),
+    params:
+        code=code("preprocess_synthetic"),
+        data=subpath(input.data, parent=True),
+        plan=subpath(input.plan, parent=True),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.preprocess_synthetic --data {params.data} --plan {params.plan}"
+        " --output {params.output} --threads {threads} > {log} 2>&1"
+
+
+rule train_nnunet:
+    input:
+        plan="<results>/nnunet/{dataset}/plan/plan.json",
+        synthetic=mix_synthetic,
+    output:
+        "<results>/models/{dataset}/nnunet-{mix}/seed{seed}/recipe.json",
+    log:
+        "<logs>/train_nnunet/{dataset}-{mix}-{seed}.log",
+    benchmark:
+        "<benchmarks>/train_nnunet/{dataset}-{mix}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("train_nnunet", "threads")
+    resources:
+        mem_mb=growing("train_nnunet", "mem_mb"),
+        runtime=growing("train_nnunet", "runtime"),
+        gpu=ask("train_nnunet", "gpu"),
+    params:
+        code=code("train_nnunet"),
+        trainer=code("downstream.trainer.nnUNetTrainerWorkflow"),
+        plan=subpath(input.plan, parent=True),
+        output=subpath(output[0], parent=True),
+        mix=mix_recipe,
+        synthetic=mix_option,
+        recipe=nnunet_recipe,
+        gpus=max(ask("train_nnunet", "gpu"), 1),
+    shell:
+        "python -m workflow_src.train_nnunet --plan {params.plan} --output {params.output}"
+        " --mix {params.mix:q} {params.synthetic} --recipe {params.recipe:q}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {params.gpus} > {log} 2>&1"
+
+
+rule predict_nnunet:
+    input:
+        model="<results>/models/{dataset}/nnunet-{mix}/seed{seed}/recipe.json",
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+    output:
+        "<results>/predictions/{dataset}/nnunet-{mix}/seed{seed}/predictions.json",
+    log:
+        "<logs>/predict_nnunet/{dataset}-{mix}-{seed}.log",
+    benchmark:
+        "<benchmarks>/predict_nnunet/{dataset}-{mix}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("predict_nnunet", "threads")
+    resources:
+        mem_mb=growing("predict_nnunet", "mem_mb"),
+        runtime=growing("predict_nnunet", "runtime"),
+        gpu=ask("predict_nnunet", "gpu"),
+    params:
+        code=code("predict_nnunet"),
+        model=subpath(input.model, parent=True),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        mirror=as_text(config["downstream"]["training"]["mirror"]),
+    shell:
+        "python -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
+        " --output {params.output} --mirror {params.mirror} > {log} 2>&1"

@@ -1,0 +1,106 @@
+# Light segmenters trained and tested, every model scored and its cost counted: Tables 3, 5 and 6.
+
+
+rule train_segmenter:
+    input:
+        data=segmenter_data,
+    output:
+        "<results>/models/{dataset}/{light}/seed{seed}/recipe.json",
+        "<results>/models/{dataset}/{light}/seed{seed}/model.safetensors",
+    log:
+        "<logs>/train_segmenter/{dataset}-{light}-{seed}.log",
+    benchmark:
+        "<benchmarks>/train_segmenter/{dataset}-{light}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("train_segmenter", "threads")
+    resources:
+        mem_mb=growing("train_segmenter", "mem_mb"),
+        runtime=growing("train_segmenter", "runtime"),
+        gpu=ask("train_segmenter", "gpu"),
+    params:
+        code=code("train_segmenter"),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        recipe=segmenter_recipe,
+    shell:
+        "python -m workflow_src.train_segmenter --data {params.data} --output {params.output}"
+        " --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
+
+
+rule predict_segmenter:
+    input:
+        model="<results>/models/{dataset}/{light}/seed{seed}/recipe.json",
+        data=segmenter_data,
+    output:
+        "<results>/predictions/{dataset}/{light}/seed{seed}/predictions.json",
+    log:
+        "<logs>/predict_segmenter/{dataset}-{light}-{seed}.log",
+    benchmark:
+        "<benchmarks>/predict_segmenter/{dataset}-{light}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("predict_segmenter", "threads")
+    resources:
+        mem_mb=growing("predict_segmenter", "mem_mb"),
+        runtime=growing("predict_segmenter", "runtime"),
+        gpu=ask("predict_segmenter", "gpu"),
+    params:
+        code=code("predict_segmenter"),
+        model=subpath(input.model, parent=True),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule score_segmentation:
+    input:
+        data=scored_data,
+        predictions="<results>/predictions/{dataset}/{model}/seed{seed}/predictions.json",
+    output:
+        "<results>/scores/{dataset}/{model}/seed{seed}/metrics.json",
+        "<results>/scores/{dataset}/{model}/seed{seed}/metrics.csv",
+    log:
+        "<logs>/score_segmentation/{dataset}-{model}-{seed}.log",
+    benchmark:
+        "<benchmarks>/score_segmentation/{dataset}-{model}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("score_segmentation", "threads")
+    resources:
+        mem_mb=growing("score_segmentation", "mem_mb"),
+        runtime=growing("score_segmentation", "runtime"),
+    params:
+        code=code("score_segmentation"),
+        data=subpath(input.data, parent=True),
+        predictions=subpath(input.predictions, parent=True),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.score_segmentation --data {params.data}"
+        " --predictions {params.predictions} --output {params.output} > {log} 2>&1"
+
+
+rule measure_cost:
+    input:
+        plan=cost_plan,
+    output:
+        "<results>/cost/{dataset}/{model}.json",
+    log:
+        "<logs>/measure_cost/{dataset}-{model}.log",
+    benchmark:
+        "<benchmarks>/measure_cost/{dataset}-{model}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("measure_cost", "threads")
+    resources:
+        mem_mb=growing("measure_cost", "mem_mb"),
+        runtime=growing("measure_cost", "runtime"),
+    params:
+        code=code("measure_cost"),
+        options=cost_options,
+        size=config["segmentation"]["cost_size"],
+    shell:
+        "python -m workflow_src.measure_cost {params.options} --size {params.size}"
+        " --timed false --output {output} > {log} 2>&1"

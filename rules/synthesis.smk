@@ -1,0 +1,271 @@
+# ControlNets by every method, what they sample, and how good that is: Tables 1 and 4.
+
+
+rule train_controlnet:
+    input:
+        backbone=BACKBONE,
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        latents=LATENT_CACHE,
+    output:
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/recipe.json",
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
+    log:
+        "<logs>/train_controlnet/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/train_controlnet/{dataset}-{method}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("train_controlnet", "threads")
+    resources:
+        mem_mb=growing("train_controlnet", "mem_mb"),
+        runtime=growing("train_controlnet", "runtime"),
+        gpu=ask("train_controlnet", "gpu"),
+    params:
+        code=code("train_controlnet"),
+        data=subpath(input.data, parent=True),
+        latents=subpath(input.latents, parent=True),
+        output=subpath(output[0], parent=True),
+        recipe=method_recipe,
+        launch=launcher("train_controlnet"),
+    shell:
+        "{params.launch} -m workflow_src.train_controlnet --backbone {input.backbone}"
+        " --data {params.data} --latents {params.latents} --output {params.output}"
+        " --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
+
+
+rule score_stability:
+    input:
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
+    output:
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/stability.json",
+    log:
+        "<logs>/score_stability/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/score_stability/{dataset}-{method}-{seed}.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("score_stability"),
+        limits=as_text(config["synthesis"]["stability"]),
+    shell:
+        "python -m workflow_src.score_stability --log {input} --output {output}"
+        " --limits {params.limits:q} > {log} 2>&1"
+
+
+rule sample_controlnet:
+    input:
+        backbone=BACKBONE,
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        trained="<results>/controlnet/{dataset}/{method}/seed{seed}/recipe.json",
+    output:
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/shard{shard}/shard.json",
+    log:
+        "<logs>/sample_controlnet/{dataset}-{method}-{seed}-{shard}.log",
+    benchmark:
+        "<benchmarks>/sample_controlnet/{dataset}-{method}-{seed}-{shard}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("sample_controlnet", "threads")
+    resources:
+        mem_mb=growing("sample_controlnet", "mem_mb"),
+        runtime=growing("sample_controlnet", "runtime"),
+        gpu=ask("sample_controlnet", "gpu"),
+    params:
+        code=code("sample_controlnet"),
+        data=subpath(input.data, parent=True),
+        trained=subpath(input.trained, parent=True),
+        output=subpath(output[0], parent=True),
+        prompt=dataset_setting("prompt"),
+        recipe=sampling_recipe,
+        shards=SHARDS,
+    shell:
+        "python -m workflow_src.sample_controlnet --backbone {input.backbone}"
+        " --data {params.data} --trained {params.trained} --output {params.output}"
+        " --prompt {params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed}"
+        " --shard {wildcards.shard} --shards {params.shards} > {log} 2>&1"
+
+
+rule gather_samples:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        shards=expand(
+            "<results>/synthetic/{{dataset}}/{{method}}/seed{{seed}}/shard{shard}/shard.json",
+            shard=range(SHARDS),
+        ),
+    output:
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+    log:
+        "<logs>/gather_samples/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/gather_samples/{dataset}-{method}-{seed}.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("gather_samples"),
+        data=subpath(input.data, parent=True),
+        shards=folders("shards"),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.gather_samples --data {params.data} --shards {params.shards:q}"
+        " --output {params.output} --method {wildcards.method} > {log} 2>&1"
+
+
+rule fetch_metric_weights:
+    output:
+        "resources/metrics/{file}",
+    log:
+        "<logs>/fetch_metric_weights/{file}.log",
+    benchmark:
+        "<benchmarks>/fetch_metric_weights/{file}.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        url=weights_setting("url"),
+        sha256=weights_setting("sha256"),
+    shell:
+        "python -m workflow_src.fetch_metric_weights --output {output} --url {params.url:q}"
+        " --sha256 {params.sha256} > {log} 2>&1"
+
+
+rule extract_features:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        inception=metric_weights("inception"),
+        clip=metric_weights("clip"),
+    output:
+        "<results>/features/{dataset}/features.json",
+    log:
+        "<logs>/extract_features/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_features/{dataset}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("extract_features", "threads")
+    resources:
+        mem_mb=growing("extract_features", "mem_mb"),
+        runtime=growing("extract_features", "runtime"),
+        gpu=ask("extract_features", "gpu"),
+    params:
+        code=code("extract_features"),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        inception=metric_option("inception"),
+        clip=metric_option("clip"),
+    shell:
+        "python -m workflow_src.extract_features --data {params.data} --output {params.output}"
+        " --inception {params.inception} --clip {params.clip} > {log} 2>&1"
+
+
+rule score_fidelity:
+    input:
+        data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        features="<results>/features/{dataset}/features.json",
+        inception=metric_weights("inception"),
+        clip=metric_weights("clip"),
+    output:
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/fidelity.json",
+    log:
+        "<logs>/score_fidelity/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/score_fidelity/{dataset}-{method}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("score_fidelity", "threads")
+    resources:
+        mem_mb=growing("score_fidelity", "mem_mb"),
+        runtime=growing("score_fidelity", "runtime"),
+        gpu=ask("score_fidelity", "gpu"),
+    params:
+        code=code("score_fidelity"),
+        data=subpath(input.data, parent=True),
+        features=subpath(input.features, parent=True),
+        inception=metric_option("inception"),
+        clip=metric_option("clip"),
+    shell:
+        "python -m workflow_src.score_fidelity --data {params.data} --features {params.features}"
+        " --output {output} --inception {params.inception} --clip {params.clip} > {log} 2>&1"
+
+
+rule predict_synthetic_segmenter:
+    input:
+        model="<results>/models/{dataset}/{light}/seed{seed}/recipe.json",
+        data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+    output:
+        "<results>/faithfulness/{dataset}/{method}/seed{seed}/{light}/predictions.json",
+    log:
+        "<logs>/predict_synthetic/{dataset}-{method}-{light}-{seed}.log",
+    benchmark:
+        "<benchmarks>/predict_synthetic/{dataset}-{method}-{light}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("predict_segmenter", "threads")
+    resources:
+        mem_mb=growing("predict_segmenter", "mem_mb"),
+        runtime=growing("predict_segmenter", "runtime"),
+        gpu=ask("predict_segmenter", "gpu"),
+    params:
+        code=code("predict_segmenter"),
+        model=subpath(input.model, parent=True),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
+        " --output {params.output} --split train > {log} 2>&1"
+
+
+rule predict_synthetic_nnunet:
+    input:
+        model="<results>/models/{dataset}/nnunet-{mix}/seed{seed}/recipe.json",
+        data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+    output:
+        "<results>/faithfulness/{dataset}/{method}/seed{seed}/nnunet-{mix}/predictions.json",
+    log:
+        "<logs>/predict_synthetic/{dataset}-{method}-nnunet-{mix}-{seed}.log",
+    benchmark:
+        "<benchmarks>/predict_synthetic/{dataset}-{method}-nnunet-{mix}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("predict_nnunet", "threads")
+    resources:
+        mem_mb=growing("predict_nnunet", "mem_mb"),
+        runtime=growing("predict_nnunet", "runtime"),
+        gpu=ask("predict_nnunet", "gpu"),
+    params:
+        code=code("predict_nnunet"),
+        model=subpath(input.model, parent=True),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        mirror=as_text(config["downstream"]["training"]["mirror"]),
+    shell:
+        "python -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
+        " --output {params.output} --mirror {params.mirror} --split train > {log} 2>&1"
+
+
+rule score_faithfulness:
+    input:
+        data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        predictions=faithfulness_predictions,
+    output:
+        "<results>/faithfulness/{dataset}/{method}/seed{seed}/metrics.json",
+        "<results>/faithfulness/{dataset}/{method}/seed{seed}/metrics.csv",
+    log:
+        "<logs>/score_faithfulness/{dataset}-{method}-{seed}.log",
+    benchmark:
+        "<benchmarks>/score_faithfulness/{dataset}-{method}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("score_segmentation", "threads")
+    resources:
+        mem_mb=growing("score_segmentation", "mem_mb"),
+        runtime=growing("score_segmentation", "runtime"),
+    params:
+        code=code("score_segmentation"),
+        data=subpath(input.data, parent=True),
+        predictions=subpath(input.predictions, parent=True),
+        output=subpath(output[0], parent=True),
+    shell:
+        "python -m workflow_src.score_segmentation --data {params.data}"
+        " --predictions {params.predictions} --output {params.output} > {log} 2>&1"

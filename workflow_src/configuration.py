@@ -1,0 +1,195 @@
+"""Checks the configuration before anything runs, and looks recipes up in it. Loads no torch."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from workflow_src.errors import InputError
+
+SCHEMA = Path(__file__).parent.parent / "config" / "schema.yaml"
+
+
+def validated(config: dict) -> dict:
+    """Check a configuration, in place.
+
+    Values given by `--config` arrive as text; those that should be numbers become numbers.
+
+    Raises:
+        InputError: one line that names the key, what was found, and what is allowed.
+    """
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
+    _read_text_as_numbers(config, validator)
+    error = best_match(validator.iter_errors(config))
+    if error is not None:
+        raise InputError(f"config: {_explain(error)}")
+    for section, names in (("synthesis", "methods"), ("segmentation", "models")):
+        for name in config[section][names]:
+            resolve(config[section], names, name)
+    _check_references(config)
+    _check_sizes(config)
+    return config
+
+
+def _read_text_as_numbers(config: dict, validator: Draft202012Validator) -> None:
+    for error in list(validator.iter_errors(config)):
+        if error.validator not in ("type", "enum") or not isinstance(error.instance, str):
+            continue
+        try:
+            value: Any = float(error.instance)  # YAML does not read 1e-5 as a number
+            value = int(value) if error.instance.lstrip("-").isdigit() else value
+        except ValueError:
+            value = yaml.safe_load(error.instance)
+        if isinstance(value, str):
+            continue
+        place: Any = config
+        *above, last = error.absolute_path
+        for key in above:
+            place = place[key]
+        place[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """One line: key, what was found, what is allowed."""
+    key = ".".join(map(str, error.absolute_path)) or "the top level"
+    schema, found = error.schema, error.instance
+    if error.validator == "additionalProperties":
+        known = list(schema["properties"])
+        unknown = next(name for name in found if name not in known)
+        near = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        place = f"{key}.{unknown}" if error.absolute_path else str(unknown)
+        return f"{place} is no known key{hint} Allowed: {', '.join(known)}"
+    if error.validator == "required":
+        missing = [name for name in schema["required"] if name not in found]
+        return f"{key} lacks {', '.join(missing)}"
+    if error.validator == "enum":
+        return f"{key} is {found!r}; allowed: {', '.join(map(str, schema['enum']))}"
+    limits = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "multipleOf": "a multiple of {}",
+        "minItems": "at least {} entries",
+        "maxItems": "at most {} entries",
+        "minProperties": "at least {} entries",
+        "pattern": "text like {}",
+    }
+    kind = schema.get("type", "")
+    kinds = [kind] if isinstance(kind, str) else kind
+    allowed = [" or ".join(kinds)] if kind else []
+    allowed += [text.format(schema[k]) for k, text in limits.items() if k in schema]
+    if error.validator == "uniqueItems":
+        allowed.append("no entry twice")
+    shown = repr(found) if len(repr(found)) < 80 else repr(found)[:77] + "..."
+    return f"{key} is {shown} ({type(found).__name__}); allowed: {', '.join(allowed)}"
+
+
+def merged(base: dict, change: dict) -> dict:
+    """A deep copy of the base, overlaid with the change."""
+    result = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def resolve(section: dict, names: str, name: str) -> dict:
+    """Settings of a method or model: the shared ones, those it extends, and its own.
+
+    Args:
+        section: config["synthesis"] or config["segmentation"].
+        names: "methods" or "models".
+        name: of the entry.
+
+    Raises:
+        InputError: if it extends what is not there, or itself.
+    """
+    chain: list[str] = []
+    current: str | None = name
+    while current is not None:
+        if current not in section[names]:
+            raise InputError(
+                f"config: {names}.{chain[-1]}.extends is {current!r}; allowed: "
+                + ", ".join(section[names])
+            )
+        if current in chain:
+            raise InputError(f"config: {names}.{name} extends itself: {' -> '.join(chain)}")
+        chain.append(current)
+        current = section[names][current].get("extends")
+    result = section["training"]
+    for link in reversed(chain):
+        result = merged(result, section[names][link])
+    return {key: value for key, value in result.items() if key not in ("label", "extends")}
+
+
+def models_of(config: dict) -> list[str]:
+    """All that can segment: light models, and nnU-Net on each mix."""
+    mixes = [f"nnunet-{mix}" for mix in config["downstream"]["mixes"]]
+    return [*config["segmentation"]["models"], *mixes]
+
+
+def _check_references(config: dict) -> None:
+    """Names that point at other entries must point at something."""
+    methods = list(config["synthesis"]["methods"])
+    mixes = list(config["downstream"]["mixes"])
+    datasets, models = list(config["datasets"]), models_of(config)
+    by_table = {"1": methods, "2": mixes, "3": models, "4": methods, "5": models, "6": models}
+    claims: list[tuple[str, Any, list[str]]] = []
+    for number, table in config["tables"].items():
+        claims += [(f"tables.{number}.rows", row, by_table[number]) for row in table["rows"]]
+        claims += [(f"tables.{number}.datasets", d, datasets) for d in table["datasets"]]
+        if table.get("reference") is not None:
+            claims.append((f"tables.{number}.reference", table["reference"], table["rows"]))
+    for name, mix in config["downstream"]["mixes"].items():
+        if mix.get("method") is not None:
+            claims.append((f"downstream.mixes.{name}.method", mix["method"], methods))
+    figures = config["figures"]
+    claims += [("figures.methods", method, methods) for method in figures["methods"]]
+    claims.append(("figures.dataset", figures["dataset"], datasets))
+    claims.append(("figures.segmenter", figures["segmenter"], models))
+    claims.append(
+        ("synthesis.faithfulness_model", config["synthesis"]["faithfulness_model"], models)
+    )
+    for key, found, allowed in claims:
+        if found not in allowed:
+            raise InputError(f"config: {key} has {found!r}; allowed: {', '.join(allowed)}")
+
+
+def _check_sizes(config: dict) -> None:
+    """Numbers that must fit each other."""
+    synthesis, backbone = config["synthesis"], config["backbone"]
+    levels = 4 if backbone["kind"] == "stable-diffusion" else len(backbone["autoencoder"]["widths"])
+    if backbone["kind"] == "small" and backbone["autoencoder"].get("path"):
+        levels = None  # known only once the given autoencoder is read
+    for name in synthesis["methods"]:
+        recipe = resolve(synthesis, "methods", name)
+        if levels and len(recipe["hint_channels"]) != levels:
+            raise InputError(
+                f"config: synthesis.training.hint_channels has {len(recipe['hint_channels'])} "
+                f"entries; allowed: {levels}, one per level of the autoencoder"
+            )
+        if recipe["batch_size"] % recipe["micro_batch"]:
+            raise InputError(
+                f"config: synthesis.methods.{name}: batch_size {recipe['batch_size']} is no "
+                f"multiple of micro_batch {recipe['micro_batch']}"
+            )
+    per_mask = synthesis["sampling"]["per_mask"]
+    for name, mix in config["downstream"]["mixes"].items():
+        if mix.get("method") and mix.get("ratio", 1.0) > per_mask:
+            raise InputError(
+                f"config: downstream.mixes.{name}.ratio is {mix['ratio']}; allowed: at most "
+                f"{per_mask}, which is synthesis.sampling.per_mask"
+            )
+        if not mix.get("real", True) and not mix.get("method"):
+            raise InputError(f"config: downstream.mixes.{name} is empty: set real or method")
+    for name, dataset in config["datasets"].items():
+        window = dataset["reading"].get("window", [0, 1])
+        if window[0] >= window[1]:
+            raise InputError(
+                f"config: datasets.{name}.reading.window is {window}; allowed: rising limits"
+            )

@@ -1,0 +1,21 @@
+"""Fetch the weights that FID, KID and CLIP-I are defined by, at pinned checksums."""
+
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.download import download
+
+
+def main(output: Path, url: str, sha256: str) -> None:
+    """Fetch one file of weights.
+
+    Args:
+        output: where it goes.
+        url: where it lies.
+        sha256: of its content.
+    """
+    download(url, output, sha256)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""Fetch PraNet's polyp sets: 1,450 training images and five test sets."""
+
+import zipfile
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.download import download
+from workflow_src.data.photographs import find_pairs
+from workflow_src.data.prepared import file_sha256
+from workflow_src.errors import InputError
+from workflow_src.runs import require_space, write_json
+
+IMAGES = {"TrainDataset": 1450, "CVC-300": 60, "CVC-ClinicDB": 62, "CVC-ColonDB": 380,
+          "ETIS-LaribPolypDB": 196, "Kvasir": 100}  # fmt: skip
+GIGABYTE = 2**30
+
+
+def main(output: Path, archives: dict[str, str], sha256: dict[str, str | None]) -> None:
+    """Fetch the polyp sets.
+
+    Args:
+        output: root of the raw set.
+        archives: where TrainDataset.zip and TestDataset.zip lie.
+        sha256: of the archives; their maker publishes none, so null is allowed, and what arrived
+            is checked by its number of images and recorded in source.json.
+    """
+    require_space(output, 2 * GIGABYTE, "PraNet's polyp sets")
+    facts = {}
+    for name, url in archives.items():
+        archive = output / f"{name}.zip"
+        download(url, archive, sha256.get(name))
+        facts[name] = {"url": url, "sha256": file_sha256(archive)}
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(output)
+        except zipfile.BadZipFile as error:
+            raise InputError(
+                f"{archive} is no zip file (a download page, perhaps): remove it and try again, or "
+                "fetch it in a browser and put it there"
+            ) from error
+    for name, expected in IMAGES.items():
+        folder = output / (name if name == "TrainDataset" else f"TestDataset/{name}")
+        found = len(find_pairs(folder))
+        if found != expected:
+            raise InputError(f"{folder} holds {found} images, {expected} expected: fetch it again")
+    write_json(output / "source.json", {"source": "PraNet", "archives": facts})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,25 @@
+"""Note what a raw set of your own holds, so that a changed file is seen by the workflow."""
+
+from pathlib import Path
+
+from workflow_src.command import run
+from workflow_src.data.inventory import inventory
+from workflow_src.errors import InputError
+from workflow_src.runs import write_json
+
+
+def main(root: Path, output: Path) -> None:
+    """List a raw set.
+
+    Args:
+        root: folder of the raw set.
+        output: the list, a json file: names and sizes, and a hash over both.
+    """
+    found = inventory(root)
+    if not found["files"]:
+        raise InputError(f"{root} holds no file: give the folder of your images as `root`")
+    write_json(output, {"source": "local", **found})
+
+
+if __name__ == "__main__":
+    run(main)
