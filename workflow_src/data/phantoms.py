@@ -50,15 +50,15 @@ def polyp_phantom(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, n
     # Mucosa: a warm base colour, mottled, with folds as soft rings around the dark lumen.
     lumen = np.array([rng.uniform(0.2, 0.8) * height, rng.uniform(0.2, 0.8) * width])
     distance = np.hypot(y - lumen[0], x - lumen[1]) / scale
-    bend = 0.12 * _noise(rng, shape, scale / 8)
-    folds = np.cos(2 * np.pi * (distance + bend) * rng.uniform(2.0, 3.5) + rng.uniform(0, 6))
-    light = 0.62 + 0.07 * folds + 0.05 * _noise(rng, shape, scale / 12)
+    bend = 0.05 * _noise(rng, shape, scale / 6)
+    folds = np.cos(2 * np.pi * (distance + bend) * rng.uniform(1.5, 2.5) + rng.uniform(0, 6))
+    light = 0.60 + 0.06 * folds + 0.03 * _noise(rng, shape, scale / 10)
     light = light * (1 - 0.75 * np.exp(-((distance / rng.uniform(0.10, 0.20)) ** 2)))
-    hue = np.array([1.0, rng.uniform(0.46, 0.58), rng.uniform(0.36, 0.46)])
+    hue = np.array([1.0, rng.uniform(0.54, 0.60), rng.uniform(0.42, 0.48)])
 
     # The polyp: a dome lit from the camera, redder or paler than its surroundings. It avoids the
     # lumen and the dark corners, as a polyp that somebody photographed does.
-    area = height * width * rng.beta(1.6, 2.4) * 0.11 + height * width * 0.006
+    area = height * width * rng.beta(1.6, 1.6) * 0.085 + height * width * 0.012
     ratio = rng.uniform(0.7, 1.0)
     radii = np.sqrt(area / np.pi) * np.array([ratio, 1 / ratio])
     for _ in range(50):
@@ -70,7 +70,7 @@ def polyp_phantom(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, n
     height_of_dome = np.sqrt(np.clip(dome, 0, 1))
     inside = np.clip(dome * radii.min() / 1.5 + 0.5, 0, 1)  # soft over about one pixel and a half
     shading = 0.56 + 0.30 * height_of_dome + 0.03 * _noise(rng, shape, scale / 40)
-    tint = hue * np.array([1.04, rng.uniform(0.68, 0.86), rng.uniform(0.72, 0.90)])
+    tint = hue * np.array([1.06, rng.uniform(0.58, 0.76), rng.uniform(0.64, 0.82)])
     rim = np.exp(-((dome / 0.10) ** 2)) * 0.12
 
     image = light[..., None] * hue * (1 - inside[..., None]) + (

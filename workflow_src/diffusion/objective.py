@@ -20,6 +20,16 @@ from workflow_src.diffusion.weighting import (
 Batch = dict[str, Tensor]
 
 
+def preserve_variance(hint_encoder: nn.Module) -> None:
+    """Start a hint encoder so that a mask's contrast reaches its last, zero convolution.
+
+    By PyTorch's default each of its layers halves the signal or more, and ControlNets spend their
+    first thousands of steps on undoing that.
+    """
+    for layer in (hint_encoder.conv_in, *hint_encoder.blocks):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
 class Objective(nn.Module):
     """The trained parts of a method and its loss; the frozen encoder is used, not owned.
 
@@ -37,9 +47,12 @@ class Objective(nn.Module):
         self._unet = [unet]  # in a list, so that its weights are no part of this module's
 
         def new_controlnet() -> ControlNetModel:
-            return ControlNetModel.from_unet(
+            controlnet = ControlNetModel.from_unet(
                 unet, conditioning_embedding_out_channels=recipe.hint_channels
             )
+            if recipe.hint_start == "preserving":
+                preserve_variance(controlnet.controlnet_cond_embedding)
+            return controlnet
 
         def new_decoder() -> Decoder:
             decoder = Decoder(unet)

@@ -97,6 +97,8 @@ class ControlNetRecipe:
         ema: decay of a weight average to keep instead of the last weights; 0 keeps the last.
         hint_channels: channels of the ControlNet's hint encoder, one per level of the autoencoder
             and one more for the first.
+        hint_start: "default" starts the hint encoder as public ControlNets do; "preserving" so that
+            it passes the mask on from the first step, for short trainings.
         checkpoint_every: steps between checkpoints.
         log_every: steps between rows of log.csv.
         preview_every: steps between preview grids; 0 makes none.
@@ -132,6 +134,7 @@ class ControlNetRecipe:
     precision: Precision = "bf16"
     ema: float = 0.0
     hint_channels: tuple[int, ...] = (16, 32, 96, 256)
+    hint_start: Literal["default", "preserving"] = "default"
     checkpoint_every: int = 100
     log_every: int = 10
     preview_every: int = 0

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from workflow_src.errors import InputError
 
-STAND_IN = "random convolutions (stand-in)"
-SCALE = 32.0  # brings the stand-in's distances to the order of one
+STAND_IN = "stand-in: random features"
+SCALE = 6.0  # brings the stand-in's distances to the order of one
 
 
 class Extractor(Protocol):

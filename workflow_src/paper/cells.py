@@ -51,7 +51,11 @@ def read_runs(spec: TableSpec, row: str, dataset: str, column: Column) -> list[t
 
 def per_image_scores(runs: list[tuple[Path, dict]], name: str) -> pd.DataFrame:
     """Scores of each image, averaged over the seeds: stem, source, case, value; copies left out."""
-    tables = [pd.read_csv(path.parent / "metrics.csv", keep_default_na=False) for path, _ in runs]
+    text = dict.fromkeys(("stem", "source", "case", "duplicate_of"), str)
+    tables = [
+        pd.read_csv(path.parent / "metrics.csv", dtype=text, keep_default_na=False)
+        for path, _ in runs
+    ]
     first = tables[0]
     value = np.mean([t[name].astype(float) for t in tables], axis=0)
     frame = first[["stem", "source", "case"]].assign(value=value)

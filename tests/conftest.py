@@ -1,0 +1,63 @@
+"""Fixtures: small raw and prepared sets drawn on the spot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workflow_src import make_phantoms, prepare_data
+from workflow_src.data.prepared import PreparedSet
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def polyps_raw(tmp_path_factory) -> Path:
+    """PraNet's layout with 12 training images and two test sets of 3."""
+    folder = tmp_path_factory.mktemp("raw") / "polyps"
+    make_phantoms.main(folder, make_phantoms.Phantom(train=12, test=3, side=64))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kidneys_raw(tmp_path_factory) -> Path:
+    """KiTS19's layout with 5 cases of 4 slices."""
+    folder = tmp_path_factory.mktemp("raw") / "kidneys"
+    make_phantoms.main(folder, make_phantoms.Phantom("kidneys", cases=5, slices=4, side=64))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def polyps(polyps_raw, tmp_path_factory) -> PreparedSet:
+    """The polyps prepared at 32 pixels."""
+    folder = tmp_path_factory.mktemp("prepared") / "polyps"
+    prepare_data.main(polyps_raw, folder, prepare_data.Reading(), size=32)
+    return PreparedSet(folder)
+
+
+@pytest.fixture(scope="session")
+def native_polyps(polyps_raw, tmp_path_factory) -> PreparedSet:
+    """The polyps prepared at their own sizes."""
+    folder = tmp_path_factory.mktemp("prepared") / "native"
+    prepare_data.main(polyps_raw, folder, prepare_data.Reading())
+    return PreparedSet(folder)
+
+
+@pytest.fixture
+def pair_folder(tmp_path):
+    """A function that writes image and mask files into images/ and masks/ under a folder."""
+
+    def write(where: str, images: dict[str, tuple], masks: dict[str, tuple]) -> Path:
+        folder = tmp_path / where
+        for part, files in (("images", images), ("masks", masks)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            for name, (height, width) in files.items():
+                array = np.zeros((height, width), np.uint8)
+                array[: height // 2, : width // 2] = 255
+                Image.fromarray(array).convert("RGB" if part == "images" else "L").save(
+                    folder / part / name
+                )
+        return folder
+
+    return write

@@ -1,0 +1,110 @@
+"""Reading photographs: layouts, suffixes, masks as they come, and bad input refused by name."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workflow_src.data.photographs import Photographs, find_pairs, read_image, read_mask
+from workflow_src.errors import InputError
+
+GOOD = {"a.png": (8, 10), "b.PNG": (8, 10)}
+
+
+def test_pranet_layout_with_both_folder_names_and_any_suffix(polyps_raw):
+    raw = Photographs(polyps_raw)
+    sources = {r.source for r in raw.records}
+    assert sources == {"TrainDataset", "Phantom-A", "Phantom-B"}
+    assert sum(r.split == "test" for r in raw.records) == 6
+    assert (polyps_raw / "TestDataset/Phantom-B/image/0.TIF").is_file()
+
+
+def test_a_missing_test_set_is_named(polyps_raw):
+    raw = Photographs(polyps_raw, test_sets=["Phantom-A", "CVC-300"])
+    assert raw.missing_sets == ["CVC-300"]
+
+
+def test_one_folder_is_split(pair_folder):
+    names = {f"{i}.png": (8, 8) for i in range(20)}
+    raw = Photographs(pair_folder("mine", names, names), test_fraction=0.2, validation_fraction=0.1)
+    counts = {s: sum(r.split == s for r in raw.records) for s in ("train", "val", "test")}
+    assert counts == {"train": 14, "val": 2, "test": 4}
+
+
+def test_masks_with_grey_edges_labels_and_modes(tmp_path):
+    grey = np.array([[0, 60, 127, 128, 200, 255]], np.uint8)
+    for name, array, expected in (
+        ("grey.png", grey, [0, 0, 0, 1, 1, 1]),
+        ("labels.png", np.array([[0, 1]], np.uint8), [0, 1]),
+        ("wide.png", np.array([[0, 65535]], np.uint16), [0, 1]),
+        ("empty.png", np.array([[0, 0]], np.uint8), [0, 0]),
+    ):
+        Image.fromarray(array).save(tmp_path / name)
+        assert read_mask(tmp_path / name).tolist() == [expected]
+    Image.fromarray(grey > 100).save(tmp_path / "one_bit.png")
+    assert read_mask(tmp_path / "one_bit.png").tolist() == [[0, 0, 1, 1, 1, 1]]
+
+
+def test_images_of_any_mode_become_rgb(tmp_path):
+    for name, array in (
+        ("grey.png", np.full((4, 5), 7, np.uint8)),
+        ("rgba.png", np.full((4, 5, 4), 7, np.uint8)),
+        ("sixteen.png", np.full((4, 5), 30000, np.uint16)),
+    ):
+        Image.fromarray(array).save(tmp_path / name)
+        assert read_image(tmp_path / name).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "words"),
+    [
+        ({**GOOD, "c.jpg": (8, 8)}, GOOD, ["image", "c.jpg has no mask", "add one"]),
+        (GOOD, {**GOOD, "c.tif": (8, 8)}, ["mask", "c.tif has no image"]),
+        (GOOD, {"a.png": (8, 10), "b.PNG": (9, 10)}, ["10x9", "10x8", "b.PNG", "export"]),
+        ({}, {}, ["holds no image"]),
+        ({**GOOD, "a.jpg": (8, 10)}, GOOD, ["share a stem"]),
+    ],
+)
+def test_pairs_that_do_not_match_are_refused(pair_folder, images, masks, words):
+    folder = pair_folder("mine", images, masks)
+    with pytest.raises(InputError) as error:
+        Photographs(folder, test_fraction=0.5)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_truncated_image_is_named(pair_folder):
+    folder = pair_folder("mine", {"a.png": (64, 64)}, {"a.png": (64, 64)})
+    file = folder / "images" / "a.png"
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(InputError, match=r"a\.png .*damaged|a\.png is damaged"):
+        read_image(file)
+
+
+def test_a_file_that_is_no_image_is_named(pair_folder):
+    folder = pair_folder("mine", GOOD, GOOD)
+    (folder / "masks" / "a.png").write_text("<html>")
+    with pytest.raises(InputError, match=r"a\.png is no readable image"):
+        Photographs(folder, test_fraction=0.5)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "TestDataset"])
+def test_a_wrong_root_is_refused(polyps_raw, name):
+    with pytest.raises(InputError, match="TrainDataset|no folder"):
+        Photographs(polyps_raw / name)
+
+
+def test_folders_of_other_names_are_listed(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(InputError, match=r"no images/ and masks/.*pictures"):
+        find_pairs(tmp_path)
+
+
+def test_empty_masks_are_kept_dropped_or_refused(pair_folder):
+    folder = pair_folder("mine", GOOD, GOOD)
+    Image.fromarray(np.zeros((8, 10), np.uint8)).save(folder / "masks" / "a.png")
+    kept = Photographs(folder, test_fraction=0.5, validation_fraction=0)
+    assert len(kept.records) == 2
+    assert kept.empty == [str(folder / "masks" / "a.png")]
+    dropped = Photographs(folder, test_fraction=0.5, validation_fraction=0, empty_masks="drop")
+    assert [r.stem for r in dropped.records] == ["b"]
+    with pytest.raises(InputError, match=r"a\.png is all background"):
+        Photographs(folder, test_fraction=0.5, empty_masks="refuse")
