@@ -364,9 +364,25 @@ def table_remarks(wildcards):
         f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
     }
     kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
+    protocol = lines[kind.get(wildcards.number, "segmentation")]
     return json.dumps(
-        [lines[kind.get(wildcards.number, "segmentation")]], ensure_ascii=False
+        [protocol, *reduced_networks(wildcards.number)], ensure_ascii=False
     )
+
+
+def reduced_networks(number):
+    """Notes on networks of a table that are smaller than the published ones."""
+    rows = config["tables"][number]["rows"]
+    options = [light_recipe(r).get("options", {}) for r in rows if r in LIGHT_MODELS]
+    grids = {o["grid"] for o in options if o.get("grid", 32) != 32}
+    notes = [f"ORDER attends on a grid of {g}², not 32²." for g in sorted(grids)]
+    network = config["downstream"]["training"].get("network")
+    if network and (number == "2" or any(r.startswith("nnunet-") for r in rows)):
+        notes.append(
+            "nnU-Net's planned network is replaced by a small one: channels "
+            f"{network['features']}, patches of {network['patch_size']}²."
+        )
+    return notes
 
 
 def figure_synthetic(wildcards):

@@ -87,6 +87,7 @@ rule locate_raw:
     conda:
         "../envs/workflow.yaml"
     params:
+        code=code("locate_raw"),
         root=local_root,
         fingerprint=fingerprint,
     shell:

@@ -164,9 +164,9 @@ rule make_report:
         code=code("make_report"),
         tables=as_json("tables"),
         figures=as_json("figures"),
-        config=as_text(config),
+        settings=as_text(config),
         study=config["study"],
     shell:
         "python -m workflow_src.make_report --study {params.study} --tables {params.tables:q}"
-        " --figures {params.figures:q} --config {params.config:q} --output {output}"
+        " --figures {params.figures:q} --settings {params.settings:q} --output {output}"
         " > {log} 2>&1"

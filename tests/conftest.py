@@ -1,5 +1,8 @@
 """Fixtures: small raw and prepared sets drawn on the spot."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +64,29 @@ def pair_folder(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the workflow, without results, to run Snakemake in."""
+    folder = tmp_path_factory.mktemp("checkout") / "workflow"
+    folder.mkdir()
+    for part in ("rules", "workflow_src", "config", "envs", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("Snakefile", "README.md", "requirements.lock"):
+        shutil.copy(ROOT / part, folder / part)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def snakemake(checkout):
+    """A function that runs Snakemake in the copy: arguments in, exit code and printed text out."""
+
+    def run(*arguments: str, folder: Path = checkout) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
+            cwd=folder, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return run

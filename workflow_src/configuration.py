@@ -31,6 +31,7 @@ def validated(config: dict) -> dict:
             resolve(config[section], names, name)
     _check_references(config)
     _check_sizes(config)
+    _check_paths(config)
     return config
 
 
@@ -192,4 +193,23 @@ def _check_sizes(config: dict) -> None:
         if window[0] >= window[1]:
             raise InputError(
                 f"config: datasets.{name}.reading.window is {window}; allowed: rising limits"
+            )
+
+
+def _check_paths(config: dict) -> None:
+    """What the user says is on this machine must be there."""
+    for name, dataset in config["datasets"].items():
+        root = dataset["root"]
+        if root and not Path(root).is_dir():
+            raise InputError(
+                f"config: datasets.{name}.root is {root!r}, no folder here; allowed: the folder "
+                "of your raw images, or null to download them"
+            )
+    files = {f"metrics.{name}.path": part["path"] for name, part in config["metrics"].items()}
+    files["backbone.path"] = config["backbone"]["path"]
+    files["backbone.autoencoder.path"] = config["backbone"]["autoencoder"].get("path")
+    for key, path in files.items():
+        if path and path != "stand-in" and not Path(path).exists():
+            raise InputError(
+                f"config: {key} is {path!r}, which is not here; null fetches or makes it"
             )

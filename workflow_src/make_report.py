@@ -51,7 +51,7 @@ def read_figure(path: Path) -> dict:
 
 
 def main(
-    study: str, tables: list[Path], figures: list[Path], config: dict[str, Any], output: Path
+    study: str, tables: list[Path], figures: list[Path], settings: dict[str, Any], output: Path
 ) -> None:
     """Make the report.
 
@@ -59,7 +59,7 @@ def main(
         study: name of the study.
         tables: the tables' Markdown files.
         figures: the figures' png files.
-        config: the study's settings.
+        settings: the study's configuration.
         output: the html file.
     """
     read = [read_table(path) for path in sorted(tables)]
@@ -70,7 +70,7 @@ def main(
             "the weights of Inception and CLIP were not at hand. They compare the methods of this "
             "study with each other and say nothing about the paper's numbers."
         )
-    if any(dataset.get("phantom") for dataset in config["datasets"].values()):
+    if any(dataset.get("phantom") for dataset in settings["datasets"].values()):
         warnings.append(
             "This study runs on drawn phantoms, at a size that ends in minutes: it shows that the "
             "workflow works, not what the methods are worth."
@@ -86,7 +86,7 @@ def main(
         tables=read,
         figures=[read_figure(path) for path in figures],
         provenance=json.dumps(provenance("workflow_src.make_report"), indent=2),
-        config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        config=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
     )
     write_text(output, html)
 

@@ -109,6 +109,9 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     cell |= {"mean": mean, "low": low, "high": high, "interval_over": basis}
     if paper is not None:
         cell["difference"] = mean - paper
+    missing = {s for _, facts in runs for s, part in facts.get("sets", {}).items() if part is None}
+    if missing:
+        cell["sets_not_run"] = " ".join(sorted(missing))
     if column.extractor:
         cell["extractor"] = runs[0][1][column.extractor]["extractor"]
     return cell

@@ -69,6 +69,10 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
             + (" (bootstrap, by case)" if "images" in over else "")
             + "."
         )
+    if "sets_not_run" in cells:
+        for dataset, part in cells.dropna(subset="sets_not_run").groupby("dataset", sort=False):
+            missing = ", ".join(sorted({n for text in part.sets_not_run for n in text.split()}))
+            lines.append(f"{spec.datasets[dataset]}: not run, and in no mean: {missing}.")
     if "extractor" in cells and cells.extractor.str.contains(STAND_IN, na=False).any():
         lines.append(
             "Stand-in features were used instead of Inception and CLIP: these numbers compare "
@@ -80,9 +84,14 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
                 f"{cell.label}, {spec.datasets[cell.dataset]}, {COLUMNS[cell.column].title}: "
                 f"{cell.gain:+.1f} [{cell.gain_low:+.1f}, {cell.gain_high:+.1f}] against "
                 f"{spec.rows[spec.reference]} (paired over {cell.gain_images:.0f} images, "
-                f"sign-flip p = {cell.gain_p:.3f})."
+                f"sign-flip p {p_text(cell.gain_p)})."
             )
     return lines
+
+
+def p_text(p: float) -> str:
+    """A p-value: never "0"."""
+    return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def to_markdown(title: str, table: pd.DataFrame, remarks: list[str]) -> str:

@@ -1,0 +1,130 @@
+"""The configuration: each study is valid; a wrong one ends in one line that says what to do."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from workflow_src.configuration import merged, models_of, resolve, validated
+from workflow_src.errors import InputError
+
+STUDIES = ["demo", "small"]
+
+
+def study(name: str = "config") -> dict:
+    """A study as Snakemake sees it: the paper's, overlaid."""
+    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    if name == "config":
+        return base
+    return merged(base, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", ["config", *STUDIES])
+def test_each_study_is_valid(name):
+    validated(study(name))
+
+
+def put(config: dict, key: str, value) -> dict:
+    """A copy with one key changed; dots separate the levels."""
+    config = copy.deepcopy(config)
+    *above, last = key.split(".")
+    place = config
+    for name in above:
+        place = place[name]
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        # an unknown key, with the one that was meant
+        ("sedes", [0], ["sedes is no known key", "did you mean seeds?", "Allowed: study, seeds"]),
+        ("synthesis.training.step", 5, ["synthesis.training.step", "did you mean steps?"]),
+        ("synthesis.methods.law.gama", 0.1, ["methods.law.gama", "did you mean gamma?"]),
+        # a wrong type
+        ("seeds", "none", ["seeds is 'none' (str)", "allowed: array"]),
+        ("synthesis.training.steps", 1.5, ["synthesis.training.steps is 1.5", "integer"]),
+        ("downstream.mixes.real.real", "perhaps", ["downstream.mixes.real.real", "boolean"]),
+        # an impossible value
+        ("seeds", [], ["seeds is []", "at least 1 entries"]),
+        ("seeds", [1, 1], ["seeds is [1, 1]", "no entry twice"]),
+        ("synthesis.image_size", 100, ["synthesis.image_size is 100", "a multiple of 8"]),
+        ("synthesis.training.steps", 0, ["synthesis.training.steps is 0", "at least 1"]),
+        ("synthesis.methods.law.gamma", 1.0, ["methods.law.gamma is 1.0", "below 1"]),
+        ("backbone.kind", "sdxl", ["backbone.kind is 'sdxl'", "stable-diffusion, small"]),
+        ("backbone.revision", "main", ["backbone.revision is 'main'", "[0-9a-f]"]),
+        ("study", "a/b", ["study is 'a/b'", "text like"]),
+        ("datasets.kits19.reading.window", [9, 2], ["datasets.kits19.reading.window", "rising"]),
+        # names that point at nothing, or in a circle
+        ("synthesis.methods.law.extends", "lwa", ["methods.law.extends is 'lwa'", "allowed: "]),
+        ("synthesis.methods.distillation.extends", "law", ["extends itself", " -> "]),
+        ("tables.1.rows", ["lwa"], ["tables.1.rows has 'lwa'", "allowed: uniform"]),
+        ("downstream.mixes.real_law.method", "lwa", ["mixes.real_law.method has 'lwa'"]),
+        ("figures.segmenter", "unet", ["figures.segmenter has 'unet'", "nnunet-real"]),
+        # numbers that do not fit each other
+        ("synthesis.training.micro_batch", 5, ["no multiple of micro_batch 5"]),
+        ("synthesis.training.hint_channels", [16, 32], ["hint_channels has 2", "allowed: 4"]),
+        ("downstream.mixes.real_law.ratio", 2.0, ["mixes.real_law.ratio is 2.0", "per_mask"]),
+        ("downstream.mixes.real", {"label": "x", "real": False}, ["mixes.real is empty"]),
+    ],
+)
+def test_a_wrong_configuration_ends_in_one_line(key, value, words):
+    with pytest.raises(InputError) as raised:
+        validated(put(study(), key, value))
+    message = str(raised.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_key_is_named():
+    config = study()
+    del config["backbone"]
+    with pytest.raises(InputError, match="the top level lacks backbone"):
+        validated(config)
+
+
+def test_numbers_that_arrive_as_text_become_numbers():
+    config = put(study(), "synthesis.training.learning_rate", "1e-5")
+    config = put(config, "seeds", ["3", "4"])
+    config = put(config, "downstream.mixes.real.real", "true")
+    validated(config)
+    assert config["synthesis"]["training"]["learning_rate"] == 1e-5
+    assert config["seeds"] == [3, 4]
+    assert config["downstream"]["mixes"]["real"]["real"] is True
+
+
+def test_extending_takes_over_what_is_not_named():
+    synthesis = study()["synthesis"]
+    law = resolve(synthesis, "methods", "law")
+    assert law["steps"] == synthesis["training"]["steps"]
+    assert (law["teacher"], law["normalise"], law["clamp"], law["lambda_dice"]) == (1, 1, 1, 1.0)
+    assert "extends" not in law and "label" not in law
+    order = resolve(study()["segmentation"], "models", "order_34")
+    assert order["options"] == {"stages": [3, 4], "grid": 32}
+
+
+def test_models_are_the_light_ones_and_nnunet_on_each_mix():
+    assert models_of(study())[-2:] == ["nnunet-real_distillation", "nnunet-real_law"]
+    assert "order_34" in models_of(study())
+
+
+def test_every_key_is_described_or_named_by_its_values():
+    """schema.yaml is the reference of the keys: what it does not explain, nobody knows."""
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+
+    def silent(name, part):
+        if part.get("type") == "object" or "properties" in part or "object" in part.get("type", ""):
+            for key, below in part.get("properties", {}).items():
+                yield from silent(f"{name}.{key}", below)
+            extra = part.get("additionalProperties")
+            if isinstance(extra, dict):
+                yield from silent(f"{name}.*", extra)
+        elif "description" not in part and "enum" not in part:
+            yield name
+
+    leaves = [key for key in silent("", schema) if not key.endswith(("label", ".*"))]
+    allowed = {".tables.*.rows", ".tables.*.datasets", ".tables.*.columns"}
+    assert set(leaves) <= allowed, leaves
