@@ -141,10 +141,11 @@ rule plot_accuracy_cost:
         "../envs/workflow.yaml"
     params:
         code=code("plot_accuracy_cost"),
+        dataset=config["figures"]["dataset"],
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_accuracy_cost --table {input.table}"
-        " --output {params.output} > {log} 2>&1"
+        " --dataset {params.dataset} --output {params.output} > {log} 2>&1"
 
 
 rule make_report:

@@ -14,12 +14,13 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
 )  # fmt: skip
 CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":", "-", "--", "-.")  # a line under another stays visible
 
 plt.rcParams |= {
     "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=CYCLE),
+    "axes.prop_cycle": plt.cycler(color=CYCLE, linestyle=DASHES),
     "savefig.bbox": "tight",
     "savefig.dpi": 200,
     "svg.hashsalt": "law-and-order",
