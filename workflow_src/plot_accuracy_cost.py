@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
 from workflow_src.command import run
 from workflow_src.paper.style import BLUE, RED, plt, save
+
+MARKERS = "osD^vP*X<>"
 
 
 def main(table: Path, dataset: str, output: Path) -> None:
@@ -17,32 +20,29 @@ def main(table: Path, dataset: str, output: Path) -> None:
         output: path without suffix.
     """
     cells = pd.read_csv(table).query("dataset == @dataset")
+    markers = dict(zip(cells.label.unique(), MARKERS, strict=False))
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True)
     for axis, cost, title in (
         (axes[0], "parameters", "parameters"),
         (axes[1], "gflops", "GFLOPs (2 × MAC)"),
     ):
-        for source, colour, name in (("mean", BLUE, "ours"), ("published", RED, "paper")):
+        for source, colour in (("mean", BLUE), ("published", RED)):
             wide = cells.pivot(index="label", columns="column", values=source)
-            if {cost, "dice"} <= set(wide) and wide[[cost, "dice"]].notna().any(axis=None):
-                x, y = wide[cost].astype(float), wide["dice"].astype(float)
-                axis.scatter(x, y, color=colour, label=name, s=18,
-                             marker="o" if source == "mean" else "x")  # fmt: skip
-                drawn = wide.index[x.notna() & y.notna()]
-                for place, label in enumerate(sorted(drawn, key=x.get)):
-                    # above and below in turn, so that neighbours' names do not meet
-                    axis.annotate(
-                        label,
-                        (x[label], y[label]),
-                        fontsize=5,
-                        color=colour,
-                        xytext=(3, -7 if place % 2 else 3),
-                        textcoords="offset points",
-                    )
+            for label, point in wide.reindex(columns=[cost, "dice"]).astype(float).iterrows():
+                filled = colour if source == "mean" else "none"
+                axis.scatter(*point, marker=markers[label], s=22, edgecolor=colour, color=filled)
         axis.set_xscale("log")
         axis.set_xlabel(title)
     axes[0].set_ylabel("mDice (%)")
-    axes[0].legend(frameon=False, fontsize=7)
+    key = [("ours", "s", BLUE, BLUE), ("paper", "s", "none", RED)]
+    key += [(label, marker, "none", "black") for label, marker in markers.items()]
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, markersize=4, label=label,
+               markerfacecolor=face, markeredgecolor=edge)
+        for label, marker, face, edge in key
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=7,
+                  bbox_to_anchor=(1.06, 0.5))  # fmt: skip
     save(figure, output)
 
 

@@ -1,5 +1,6 @@
 """One style for all figures: readable in print and by the colour-blind, as pdf and png."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
 CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", "-", "--", "-.")  # a line under another stays visible
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph
 plt.rcParams |= {
     "font.size": 8,
     "axes.spines.top": False,
