@@ -1,0 +1,52 @@
+"""The README's commands: each is planned as it stands there, and its links lead somewhere."""
+
+import re
+import shlex
+
+import pytest
+import yaml
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+CODE = re.findall(r"(?:^    .*\n)+", README, re.M)
+LINES = re.sub(r" \\\n\s+", " ", "".join(CODE)).splitlines()
+COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.strip().startswith("snakemake")]
+ABLATION = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.S)[1])
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory, polyps_raw, kidneys_raw):
+    """What the README calls /my/..., as files that are there."""
+    folder = tmp_path_factory.mktemp("my")
+    for name, target in (("polyps", polyps_raw), ("kits19", kidneys_raw)):
+        (folder / name).symlink_to(target)
+    (folder / "images").symlink_to(polyps_raw / "TrainDataset")
+    (folder / "stable-diffusion-v1-5").mkdir()
+    for name in ("inception.pth", "clip.safetensors"):
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_a_command_of_the_readme_is_planned(snakemake, mine, command):
+    arguments = shlex.split(command.replace("/my/", f"{mine}/"))[1:]
+    code, printed = snakemake("-n", *arguments)
+    assert code == 0 and "total" in printed, printed[-3000:]
+
+
+def test_the_readmes_ablation_is_planned(snakemake, tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text(yaml.safe_dump(ABLATION))
+    code, printed = snakemake("-n", "table4", "--configfile", "config/small.yaml", file)
+    assert code == 0 and "method=law_slow" in printed
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_commands_of_make_are_its_targets():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z]+)`", README)) | {"demo", "test"}:
+        assert re.search(rf"^{target}:", makefile, re.M), target
