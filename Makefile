@@ -12,8 +12,9 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 setup: $(VENV)/installed
 
 $(VENV)/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), \
-	  f"Python 3.11 to 3.13 is needed, {sys.version.split()[0]} found: set PYTHON=/path/to/python3.11"'
+	@$(PYTHON) -c 'import sys; found = sys.version.split()[0]; \
+	  sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
+	  f"Python 3.11 to 3.13 is needed, {found} found: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --require-hashes -r requirements.lock
