@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
+from workflow_src.data.nifti import read_header, read_volume
 from workflow_src.data.prepared import Record
 from workflow_src.data.splits import hold_out
 from workflow_src.errors import InputError
@@ -88,8 +89,7 @@ class KiTS19:
     def _read_labels(self, case: Path) -> np.ndarray:
         """Labels (slices, H, W) uint8 in the plane asked for, checked."""
         path = case / "segmentation.nii.gz"
-        image = _load(path)
-        scan = _load(case / "imaging.nii.gz")
+        image, scan = read_header(path), read_header(case / "imaging.nii.gz")
         if image.shape != scan.shape:
             raise InputError(
                 f"{path} has shape {image.shape} but its imaging.nii.gz has {scan.shape}: "
@@ -100,21 +100,43 @@ class KiTS19:
                 f"the header of {path} places it elsewhere than its imaging.nii.gz (the affines "
                 "differ): fetch the case again, or copy the affine from the imaging"
             )
-        labels = _values(image, path)
-        present = np.unique(labels)
-        if not np.isin(present, (0, KIDNEY, TUMOUR)).all():
-            odd = sorted(set(present.tolist()) - {0, KIDNEY, TUMOUR})
-            raise InputError(
-                f"{path} holds the labels {odd[:5]}: only 0 (background), 1 (kidney) and "
-                "2 (tumour) are allowed"
-            )
-        return self._sliced(labels.astype(np.uint8), image)
 
-    def _sliced(self, volume: np.ndarray, image: nib.Nifti1Image) -> np.ndarray:
+        def checked(values: np.ndarray) -> np.ndarray:
+            with np.errstate(invalid="ignore"):  # NaN is told apart below
+                labels = values.astype(np.uint8)
+            odd = (labels != values) | (labels > TUMOUR)
+            if odd.any():
+                raise InputError(
+                    f"{path} holds the labels {np.unique(values[odd])[:5].tolist()}: only "
+                    "0 (background), 1 (kidney) and 2 (tumour) are allowed"
+                )
+            return labels
+
+        return self._sliced(read_volume(path, checked), image.affine)
+
+    def _read_scan(self, case: Path) -> np.ndarray:
+        """Grey levels (slices, H, W) uint8 in the plane asked for: the window's Hounsfield units
+        become 0 to 255."""
+        path = case / "imaging.nii.gz"
+        low, high = self.window
+
+        def windowed(hu: np.ndarray) -> np.ndarray:
+            grey = hu.astype(np.float32)
+            if hu.dtype.kind == "f" and not np.isfinite(grey).all():
+                raise InputError(
+                    f"{path} holds voxels that are not finite: fetch or export it again"
+                )
+            grey -= low
+            grey *= 255 / (high - low)
+            np.clip(grey, 0, 255, out=grey)
+            return np.rint(grey, out=grey).astype(np.uint8)
+
+        return self._sliced(read_volume(path, windowed), read_header(path).affine)
+
+    def _sliced(self, volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
         """View of a volume as (slices, rows, columns) of the plane, turned upright."""
         wanted = axcodes2ornt(ORIENTATIONS[self.plane])
-        transform = ornt_transform(io_orientation(image.affine), wanted)
-        return nib.apply_orientation(volume, transform)
+        return nib.apply_orientation(volume, ornt_transform(io_orientation(affine), wanted))
 
     def groups(self) -> list[list[int]]:
         """Rows that are read together: the slices of one volume."""
@@ -126,19 +148,15 @@ class KiTS19:
     def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Slices (H, W, 1) uint8 and masks (H, W) of 0 and 1 of the rows, all of one case."""
         case = next(c for c in self.cases if c.name == self.records[rows[0]].case)
-        path = case / "imaging.nii.gz"
-        scan = _load(path)
-        volume = self._sliced(_unscaled(scan, path), scan)
-        labels = self._read_labels(case)
-        low, high = self.window
-        pairs = []
-        for row in rows:
-            number = self._slice_numbers[row]
-            hu = _scaled(volume[number], scan, path)
-            grey = np.clip((hu - low) / (high - low), 0, 1) * 255
-            mask = self._foreground(labels[number]).astype(np.uint8)
-            pairs.append((np.rint(grey).astype(np.uint8)[..., None], mask))
-        return pairs
+        scan, labels = self._read_scan(case), self._read_labels(case)
+        numbers = [self._slice_numbers[row] for row in rows]
+        return [
+            (
+                np.ascontiguousarray(scan[number])[..., None],
+                self._foreground(labels[number]).astype(np.uint8),
+            )
+            for number in numbers
+        ]
 
 
 def find_cases(root: Path) -> list[Path]:
@@ -163,35 +181,3 @@ def find_cases(root: Path) -> list[Path]:
                     " or remove the case"
                 )
     return cases
-
-
-def _load(path: Path) -> nib.Nifti1Image:
-    try:
-        image = nib.load(path)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError) as error:
-        raise InputError(f"{path} is no readable NIfTI file ({error}): fetch it again") from error
-    if len(image.shape) != 3:
-        raise InputError(f"{path} has shape {image.shape}: a volume of three axes is expected")
-    return image
-
-
-def _unscaled(image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    """The stored numbers of a volume, in their own type: a quarter of what get_fdata() takes."""
-    try:
-        return image.dataobj.get_unscaled()
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): fetch it again") from error
-
-
-def _scaled(stored: np.ndarray, image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    """Hounsfield units of stored numbers: scl_slope and scl_inter of the header applied."""
-    values = stored * np.float32(image.dataobj.slope) + np.float32(image.dataobj.inter)
-    if not np.isfinite(values).all():
-        raise InputError(f"{path} holds voxels that are not finite: fetch or export it again")
-    return values
-
-
-def _values(image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    stored = _unscaled(image, path)
-    plain = image.dataobj.slope == 1 and image.dataobj.inter == 0
-    return stored if plain else _scaled(stored, image, path)
