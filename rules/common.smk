@@ -8,6 +8,7 @@ from pathlib import Path
 from workflow_src.closure import code_hash
 from workflow_src.configuration import models_of, resolve, validated
 from workflow_src.data.inventory import inventory
+from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
 from workflow_src.steering import steer_scripts
 

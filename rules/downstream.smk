@@ -27,6 +27,33 @@ rule plan_nnunet:
         " --lesion {params.lesion} {params.network} --threads {threads} > {log} 2>&1"
 
 
+rule augment_real:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+    output:
+        f"<results>/synthetic/{{dataset}}/{CONTROL}/seed{{seed}}/set/meta.json",
+    log:
+        "<logs>/augment_real/{dataset}-{seed}.log",
+    benchmark:
+        "<benchmarks>/augment_real/{dataset}-{seed}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("augment_real", "threads")
+    resources:
+        mem_mb=growing("augment_real", "mem_mb"),
+        runtime=growing("augment_real", "runtime"),
+    params:
+        code=code("augment_real"),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], parent=True),
+        per_mask=config["synthesis"]["sampling"]["per_mask"],
+        masks=config["synthesis"]["sampling"]["masks"],
+    shell:
+        "python -m workflow_src.augment_real --data {params.data} --output {params.output}"
+        " --per_mask {params.per_mask} --masks {params.masks} --seed {wildcards.seed}"
+        " > {log} 2>&1"
+
+
 rule preprocess_synthetic:
     input:
         data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
@@ -37,6 +64,8 @@ rule preprocess_synthetic:
         "<logs>/preprocess_synthetic/{dataset}-{method}-{seed}.log",
     benchmark:
         "<benchmarks>/preprocess_synthetic/{dataset}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        method="|".join([*METHODS, CONTROL]),
     conda:
         "../envs/workflow.yaml"
     threads: ask("preprocess_synthetic", "threads")

@@ -8,6 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
 
 SCHEMA = Path(__file__).parent.parent / "config" / "schema.yaml"
@@ -140,6 +141,11 @@ def _check_references(config: dict) -> None:
     mixes = list(config["downstream"]["mixes"])
     datasets, models = list(config["datasets"]), models_of(config)
     by_table = {"1": methods, "2": mixes, "3": models, "4": methods, "5": models, "6": models}
+    if CONTROL in methods:
+        raise InputError(
+            f"config: synthesis.methods.{CONTROL}: this name is taken by the augmented real images "
+            "that mixes are compared with; choose another"
+        )
     claims: list[tuple[str, Any, list[str]]] = []
     for number, table in config["tables"].items():
         claims += [(f"tables.{number}.rows", row, by_table[number]) for row in table["rows"]]
@@ -148,7 +154,8 @@ def _check_references(config: dict) -> None:
             claims.append((f"tables.{number}.reference", table["reference"], table["rows"]))
     for name, mix in config["downstream"]["mixes"].items():
         if mix.get("method") is not None:
-            claims.append((f"downstream.mixes.{name}.method", mix["method"], methods))
+            allowed_methods = [*methods, CONTROL]
+            claims.append((f"downstream.mixes.{name}.method", mix["method"], allowed_methods))
     figures = config["figures"]
     claims += [("figures.methods", method, methods) for method in figures["methods"]]
     claims.append(("figures.dataset", figures["dataset"], datasets))
@@ -183,8 +190,8 @@ def _check_sizes(config: dict) -> None:
     for name, mix in config["downstream"]["mixes"].items():
         if mix.get("method") and mix.get("ratio", 1.0) > per_mask:
             raise InputError(
-                f"config: downstream.mixes.{name}.ratio is {mix['ratio']}; allowed: at most "
-                f"{per_mask}, which is synthesis.sampling.per_mask"
+                f"config: downstream.mixes.{name}.ratio is {mix.get('ratio', 1.0)}; allowed: at "
+                f"most {per_mask}, which is synthesis.sampling.per_mask"
             )
         if not mix.get("real", True) and not mix.get("method"):
             raise InputError(f"config: downstream.mixes.{name} is empty: set real or method")

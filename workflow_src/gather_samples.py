@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.command import run
-from workflow_src.data.prepared import PreparedSet, PreparedWriter, Record
+from workflow_src.data.prepared import PreparedSet, PreparedWriter
+from workflow_src.data.synthetic import synthetic_records
 from workflow_src.errors import InputError
 from workflow_src.runs import provenance, whole_folder
 
@@ -27,13 +28,7 @@ def main(data: Path, shards: list[Path], output: Path, method: str) -> None:
     order = np.argsort(numbers)
     if not np.array_equal(numbers[order], np.arange(len(numbers))):
         raise InputError(f"the shards of {output} do not add up: give all of them, each once")
-    rows = prepared.rows("train")
-    records = []
-    for number in range(len(numbers)):
-        row, copy = rows[number % len(rows)], number // len(rows)
-        stem = f"{method}_{prepared.index.source[row]}_{prepared.index.stem[row]}_{copy}"
-        case = prepared.index.case[row]
-        records.append(Record(stem, f"synthetic/{method}", case, "train", *images.shape[1:3]))
+    records = synthetic_records(prepared, method, len(numbers))
     with whole_folder(output, "meta.json") as folder:
         writer = PreparedWriter(folder, records, prepared.channels, prepared.size)
         for number, place in enumerate(order):

@@ -89,11 +89,22 @@ def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, di
                 f"{synthetic} holds {len(made['cases'])} synthetic images but ratio {mix.ratio} "
                 f"needs {wanted}: raise `per_mask` of the sampling"
             )
-        train += made["cases"][:wanted]
+        train += spread(made["cases"], wanted, len(real["cases"]["train"]))
         facts["synthetic"] = made["data"]
     if not train:
         raise InputError("the mix is empty: set `real` or `method`")
     return facts, {"train": train, "val": list(real["cases"]["val"])}
+
+
+def spread(made: list[str], wanted: int, masks: int) -> list[str]:
+    """The wanted number of synthetic cases: whole rounds over the masks, then a part of a round.
+
+    That part is spread evenly, since masks are in order of their source: the first half of a
+    round may hold no image of the second source.
+    """
+    whole = wanted // masks * masks
+    rest, last = wanted - whole, made[whole : whole + masks]
+    return made[:whole] + [last[i * len(last) // rest] for i in range(rest)]
 
 
 def assemble(

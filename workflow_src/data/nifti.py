@@ -55,6 +55,8 @@ def read_volume(path: Path, to_bytes: Callable[[np.ndarray], np.ndarray]) -> np.
             for start in range(0, shape[2], width):
                 part = slice(start, start + width)
                 volume[..., part] = to_bytes(values[..., part])
+    except InputError:  # what to_bytes refuses; a ValueError too
+        raise
     except DAMAGE as error:
         raise InputError(f"{path} is damaged ({error}): fetch it again") from error
     return volume

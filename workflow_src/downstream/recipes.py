@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+CONTROL = "augmented"  # what a mix calls augmented real images, in place of a method's name
+
 
 @dataclass
 class Network:
@@ -45,7 +47,7 @@ class Mix:
 
     Args:
         real: whether the real training images are in.
-        method: whose synthetic images are in; null for none.
+        method: whose synthetic images are in, "augmented" for augmented real ones; null for none.
         ratio: how many synthetic images, relative to the number of real training images.
     """
 

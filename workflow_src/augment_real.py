@@ -1,0 +1,76 @@
+"""Make the control of the synthetic sets: real images, plainly augmented, under the same masks.
+
+A mix with these holds as many images and the same masks as a mix with a method's images, but shows
+nothing new: what it gains, more data alone gains.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from workflow_src.command import run
+from workflow_src.data.prepared import PreparedSet, PreparedWriter
+from workflow_src.data.synthetic import synthetic_records
+from workflow_src.downstream.recipes import CONTROL
+from workflow_src.runs import provenance, whole_folder
+
+
+def main(
+    data: Path,
+    output: Path,
+    per_mask: float = 1.0,
+    masks: Literal["training", "augmented"] = "training",
+    seed: int = 0,
+) -> None:
+    """Augment real training images.
+
+    Args:
+        data: folder of the prepared set.
+        output: folder of the augmented prepared set.
+        per_mask: images per training mask, as the methods are sampled.
+        masks: as the methods are sampled: "augmented" moves each image along with its mask.
+        seed: of the augmentation.
+    """
+    prepared = PreparedSet(data)
+    rows = prepared.rows("train")
+    records = synthetic_records(prepared, CONTROL, round(len(rows) * per_mask))
+    with whole_folder(output, "meta.json") as folder:
+        writer = PreparedWriter(folder, records, prepared.channels, prepared.size)
+        for number in tqdm(range(len(records)), unit="image"):
+            row = rows[number % len(rows)]
+            image, mask = prepared.image(row), prepared.mask(row)
+            if masks == "augmented":
+                image, mask = moved_pair(image, mask, number, seed)
+            writer.put(number, recoloured(image, np.random.default_rng([seed, number])), mask)
+        writer.finish(
+            {
+                "augmented_from": prepared.meta["sha256"],
+                "method": CONTROL,
+                "provenance": provenance("workflow_src.augment_real"),
+            }
+        )
+
+
+def moved_pair(
+    image: np.ndarray, mask: np.ndarray, number: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image (S, S, C) and mask (S, S), moved as the methods' number-th mask is."""
+    from workflow_src.diffusion.sampling import mask_move, moved
+
+    theta = mask_move(mask, number, seed)
+    return moved(image, theta, "bilinear"), moved(mask[..., None], theta, "nearest")[..., 0]
+
+
+def recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change gamma, contrast and brightness of an image (S, S, C) uint8, and add a little noise."""
+    gamma, contrast, brightness = rng.uniform((0.8, 0.8, -0.1), (1.25, 1.2, 0.1))
+    light = (image / 255.0) ** gamma
+    light = (light - light.mean()) * contrast + light.mean() + brightness
+    light += rng.normal(0, 0.01, light.shape)
+    return np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    run(main)
