@@ -1,0 +1,55 @@
+"""Audit the paper's numbers: against arithmetic, against each other, against this study."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from workflow_src.command import run
+from workflow_src.paper import audit_costs, audit_method, audit_tables
+from workflow_src.paper.audit import Study, to_json, to_markdown
+from workflow_src.runs import write_json, write_text
+
+
+def main(
+    published: Path,
+    output: Path,
+    costs: dict[str, Path] | None = None,
+    data: dict[str, Path] | None = None,
+    tables: list[Path] | None = None,
+    reduced: list[str] | None = None,
+) -> None:
+    """Make the audit.
+
+    Args:
+        published: the paper's numbers.
+        output: path without suffix; .md and .json are written.
+        costs: measure_cost's files, by model.
+        data: index.csv of prepared sets, by the data sets' labels.
+        tables: csv files of the study's tables.
+        reduced: model.column of costs that this study changes, which are not compared.
+    """
+    study = Study(
+        costs={name: json.loads(path.read_text()) for name, path in (costs or {}).items()},
+        lesions={
+            label: pd.read_csv(path).query("split == 'train'").lesion_fraction.to_numpy()
+            for label, path in (data or {}).items()
+        },
+        tables={path.stem.removeprefix("table"): pd.read_csv(path) for path in tables or []},
+        reduced=reduced or [],
+    )
+    paper = yaml.safe_load(published.read_text())
+    findings = [
+        finding
+        for check in (*audit_tables.CHECKS, *audit_method.CHECKS, *audit_costs.CHECKS)
+        for finding in check(paper, study)
+    ]
+    write_text(output.with_suffix(".md"), to_markdown(findings))
+    write_json(output.with_suffix(".json"), to_json(findings))
+    for finding in findings:
+        print(f"{finding.kind}: {finding.place}: {finding.claim}")
+
+
+if __name__ == "__main__":
+    run(main)
