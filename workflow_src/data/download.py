@@ -1,6 +1,8 @@
 """Downloads with pinned revisions and checksums. What is already there and right is kept."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from workflow_src.errors import InputError
@@ -54,13 +56,40 @@ def download_from_hub(
         InputError: if they cannot be fetched.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    try:
+    with _hub_errors(repository, revision):
         snapshot_download(
             repository, revision=revision, allow_patterns=files, local_dir=folder, repo_type=kind
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+
+
+def list_hub(repository: str, revision: str, folder: str, kind: str = "model") -> dict[str, tuple]:
+    """What a folder of a Hugging Face repository holds at a pinned commit.
+
+    Returns:
+        Size in bytes and sha256 of each file, by its path in the repository; the sha256 is None
+        for a small file, of which the hub keeps none.
+
+    Raises:
+        InputError: if it cannot be listed.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    with _hub_errors(repository, revision):
+        found = list(HfApi().list_repo_tree(repository, folder, revision=revision, repo_type=kind))
+    files = [f for f in found if isinstance(f, RepoFile)]
+    return {f.path: (f.size, f.lfs.sha256 if f.lfs else None) for f in files}
+
+
+@contextmanager
+def _hub_errors(repository: str, revision: str) -> Iterator[None]:
+    # HTTPError is its HTTP library's, raised where there is no connection at all.
+    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
+
+    try:
+        yield
+    except (HTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{repository} at {revision[:12]} could not be fetched ({reason}): on a machine "

@@ -31,6 +31,9 @@ class nnUNetTrainerWorkflow(base.nnUNetTrainer):
         self.num_iterations_per_epoch = settings["iterations"]
         self.num_val_iterations_per_epoch = settings["validation_iterations"]
         self.save_every = settings["checkpoint_every"]
+        # Of two stages only one output is left, whose weight nnU-Net sets to 0, then divides by it.
+        stages = self.configuration_manager.network_arch_init_kwargs["n_stages"]
+        self.enable_deep_supervision = stages > 2
         self.logger.plot_progress_png = lambda folder: None  # log.csv says the same
         self._seed(0)
 
