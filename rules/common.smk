@@ -28,7 +28,7 @@ SIZE = config["synthesis"]["image_size"]
 SHARDS = config["synthesis"]["sampling"]["shards"]
 
 TABLES = "<results>/tables/table{number}.{suffix}"
-SUFFIXES = ["csv", "md", "tex"]
+SUFFIXES = ["csv", "md", "tex", "json"]
 FIGURES = ["figure6", "figure7", "figure8", "training", "accuracy_cost"]
 
 LATENTS = {
@@ -304,19 +304,24 @@ def metrics_pattern(kind, number):
     return pattern.replace("{row}", "nnunet-{row}") if number == "2" else pattern
 
 
-def table_metrics(wildcards):
+def metrics_of(number):
     """Every metrics file that a table is made from."""
-    table = config["tables"][wildcards.number]
+    table = config["tables"][number]
     return [
         file
-        for kind in table_kinds(wildcards.number)
+        for kind in table_kinds(number)
         for file in expand(
-            metrics_pattern(kind, wildcards.number),
+            metrics_pattern(kind, number),
             row=table["rows"],
             dataset=table["datasets"],
             seed=SEEDS,
         )
     ]
+
+
+def table_metrics(wildcards):
+    """Likewise, as a rule asks for it."""
+    return metrics_of(wildcards.number)
 
 
 def label_of(number, row):
@@ -327,24 +332,25 @@ def label_of(number, row):
     return own or (entry or {}).get("label") or f"nnU-Net, {mix.get('label', row)}"
 
 
-def table_spec(wildcards):
-    """Rows, columns and places of a table, as JSON."""
-    number, table = wildcards.number, config["tables"][wildcards.number]
-    results = f"results/{config['study']}"
-    return json.dumps(
-        {
-            "rows": {row: label_of(number, row) for row in table["rows"]},
-            "datasets": {name: DATASETS[name]["label"] for name in table["datasets"]},
-            "columns": table["columns"],
-            "seeds": SEEDS,
-            "files": {
-                kind: metrics_pattern(kind, number).replace("<results>", results)
-                for kind in table_kinds(number)
-            },
-            "reference": table.get("reference"),
+def spec_of(number):
+    """Rows, columns and places of a table."""
+    table, results = config["tables"][number], f"results/{config['study']}"
+    return {
+        "rows": {row: label_of(number, row) for row in table["rows"]},
+        "datasets": {name: DATASETS[name]["label"] for name in table["datasets"]},
+        "columns": table["columns"],
+        "seeds": SEEDS,
+        "files": {
+            kind: metrics_pattern(kind, number).replace("<results>", results)
+            for kind in table_kinds(number)
         },
-        ensure_ascii=False,
-    )
+        "reference": table.get("reference"),
+    }
+
+
+def table_spec(wildcards):
+    """Likewise as JSON, as a rule asks for it."""
+    return json.dumps(spec_of(wildcards.number), ensure_ascii=False)
 
 
 def table_remarks(wildcards):

@@ -1,14 +1,15 @@
-"""Make one of the paper's tables from the metrics on disk: csv, md, tex."""
+"""Make one of the paper's tables from the metrics on disk: csv, md, tex; json says whence."""
 
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from workflow_src.command import run
+from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import TableSpec, make_cells
+from workflow_src.paper.sources import sources
 from workflow_src.paper.tables import layout, notes, to_latex, to_markdown
-from workflow_src.runs import write_text
+from workflow_src.runs import write_json, write_text
 
 
 def main(
@@ -20,19 +21,27 @@ def main(
         number: of the table in the paper.
         spec: rows, columns, and where their metrics lie.
         published: the paper's numbers.
-        output: path without suffix; .csv, .md and .tex are written.
+        output: path without suffix; .csv, .md, .tex and .json are written.
         remarks: further notes, such as the study's protocol.
     """
     paper = yaml.safe_load(published.read_text()).get(number, {})
-    cells = make_cells(spec, paper)
-    table, lines = layout(cells, spec), (remarks or []) + notes(cells, spec)
+    cells = mark_best(make_cells(spec, paper), spec)
+    table, protocol, lines = layout(cells, spec), remarks or [], notes(cells, spec)
     title = f"Table {number}: {paper.get('title', '')}".rstrip(": ")
+    facts = {
+        "number": number,
+        "title": title,
+        "notes": protocol + lines,
+        "headings": table[0],
+        "rows": table[1],
+        "cells": sources(cells, spec),
+    }
     cells = cells.dropna(axis=1, how="all")
     write_text(output.with_suffix(".csv"), cells.to_csv(index=False))
-    write_text(output.with_suffix(".md"), to_markdown(title, table, lines))
-    write_text(output.with_suffix(".tex"), to_latex(title, table, lines, number))
-    with pd.option_context("display.width", 160, "display.max_columns", None):
-        print(table)
+    write_text(output.with_suffix(".md"), to_markdown(title, table, protocol, lines))
+    write_text(output.with_suffix(".tex"), to_latex(title, table, protocol, lines, number))
+    write_json(output.with_suffix(".json"), facts)
+    print(output.with_suffix(".md").read_text())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Gathers a table's cells from metrics files: means over seeds, intervals, tests, the paper's."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,14 @@ from scipy import stats
 
 from workflow_src.metrics.intervals import mean_interval, paired_difference
 from workflow_src.paper.columns import COLUMNS, Column
+
+STAND_IN = "stand-in"
+# Where a kind of metrics says how many images it is over.
+IMAGES = {
+    "fidelity": ("synthetic_images",),
+    "faithfulness": ("all", "images"),
+    "score": ("all", "images"),
+}
 
 
 @dataclass
@@ -43,10 +51,20 @@ def value_at(facts: dict, path: tuple[str, ...]):
 
 
 def read_runs(spec: TableSpec, row: str, dataset: str, column: Column) -> list[tuple[Path, dict]]:
-    """The metrics files of a cell, one a seed; one alone where seeds do not matter, as for cost."""
+    """The metrics files of a cell that are there: one a seed, or one for all, as of cost."""
     pattern = spec.files[column.kind]
     paths = {Path(pattern.format(row=row, dataset=dataset, seed=seed)) for seed in spec.seeds}
-    return [(path, json.loads(path.read_text())) for path in sorted(paths)]
+    return [(path, json.loads(path.read_text())) for path in sorted(paths) if path.is_file()]
+
+
+def values_by_seed(spec: TableSpec, row: str, dataset: str, column: Column) -> dict[int, float]:
+    """A cell's value at each seed that was run, in the column's unit."""
+    values = {
+        seed: value_at(facts, column.path)
+        for seed in spec.seeds
+        for _, facts in read_runs(replace(spec, seeds=[seed]), row, dataset, column)
+    }
+    return {seed: value * column.scale for seed, value in values.items() if value is not None}
 
 
 def per_image_scores(runs: list[tuple[Path, dict]], name: str) -> pd.DataFrame:
@@ -86,6 +104,9 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         "published": paper,
     }
     values = [value_at(facts, column.path) for _, facts in runs]
+    values = [value for value in values if value is not None]
+    if not values:
+        return cell | {"text": "not run"}
     if name == "stability":
         stable = all(values)
         reasons = sorted({reason for _, facts in runs for reason in facts["because"]})
@@ -96,9 +117,7 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         figures["weight_mean"] = min(facts["weight_mean"] for _, facts in runs)
         text = "Stable" if stable else f"Unstable ({', '.join(reasons)})"
         return cell | {"text": text, **figures}
-    values = [v * column.scale for v in values if v is not None]
-    if not values:
-        return cell | {"text": "not run"}
+    values = [value * column.scale for value in values]
     low, high = interval_over_seeds(values)
     basis = "seeds"
     if column.per_image and len(values) == 1:
@@ -107,13 +126,17 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         basis = "images"
     mean = float(np.mean(values))
     cell |= {"mean": mean, "low": low, "high": high, "interval_over": basis}
-    if paper is not None:
-        cell["difference"] = mean - paper
+    counts = [value_at(facts, IMAGES.get(column.kind, ("",))) for _, facts in runs]
+    if counts[0] is not None:
+        cell["images"] = min(counts)
     missing = {s for _, facts in runs for s, part in facts.get("sets", {}).items() if part is None}
     if missing:
         cell["sets_not_run"] = " ".join(sorted(missing))
     if column.extractor:
         cell["extractor"] = runs[0][1][column.extractor]["extractor"]
+    # Random features give a number of another kind: no difference to the paper's means anything.
+    if paper is not None and STAND_IN not in cell.get("extractor", ""):
+        cell["difference"] = mean - paper
     return cell
 
 
@@ -127,10 +150,11 @@ def add_tests(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
         if not column.per_image or cell.row == spec.reference or pd.isna(cell.get("mean")):
             tests.append({})
             continue
-        ours, theirs = (
-            per_image_scores(read_runs(spec, row, cell.dataset, column), column.per_image)
-            for row in (cell.row, spec.reference)
-        )
+        runs = [read_runs(spec, row, cell.dataset, column) for row in (cell.row, spec.reference)]
+        if not all(runs):
+            tests.append({})
+            continue
+        ours, theirs = (per_image_scores(found, column.per_image) for found in runs)
         both = ours.merge(theirs, on=["source", "stem", "case"], suffixes=("", "_reference"))
         test = paired_difference(both.value, both.value_reference, both.case)
         scale = column.scale

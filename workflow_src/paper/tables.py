@@ -1,11 +1,17 @@
 """Writes a table: csv with all that is known, Markdown and LaTeX as the paper lays it out."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
-from workflow_src.paper.cells import TableSpec
+from workflow_src.paper.cells import STAND_IN, TableSpec
 from workflow_src.paper.columns import COLUMNS
 
-STAND_IN = "stand-in"
+COUNTED = {
+    "fidelity": "synthetic images",
+    "faithfulness": "synthetic images looked at",
+    "score": "test images",
+}
 
 
 def number(value: float, name: str) -> str:
@@ -15,19 +21,28 @@ def number(value: float, name: str) -> str:
     return f"{value:.{COLUMNS[name].decimals}f}"
 
 
-def cell_text(cell: pd.Series) -> str:
-    """Ours with its interval, and the paper's in brackets."""
+def signed(value: float, name: str) -> str:
+    """A difference in the table's format, with its sign."""
+    return ("-" if value < 0 else "+") + number(abs(value), name)
+
+
+def cell_text(cell: pd.Series) -> tuple[str, str]:
+    """Ours; and its interval, with the paper's and the difference to it in round brackets."""
+    rest = ""
     if isinstance(cell.get("text"), str):
         ours = cell["text"]
     else:
         ours = number(cell["mean"], cell["column"])
         if pd.notna(cell["low"]):
             low, high = (number(cell[end], cell["column"]) for end in ("low", "high"))
-            ours += f" [{low}, {high}]"
+            rest = f" [{low}, {high}]"
     paper = cell["published"]
-    if pd.isna(paper):
-        return ours
-    return f"{ours} ({paper if isinstance(paper, str) else number(paper, cell['column'])})"
+    if pd.notna(paper):
+        beside = paper if isinstance(paper, str) else number(paper, cell["column"])
+        if pd.notna(cell.get("difference")):
+            beside += f"; {signed(cell['difference'], cell['column'])}"
+        rest += f" ({beside})"
+    return ours, rest
 
 
 def heading(cells: pd.DataFrame, spec: TableSpec, dataset: str, name: str) -> str:
@@ -43,25 +58,66 @@ def heading(cells: pd.DataFrame, spec: TableSpec, dataset: str, name: str) -> st
     return f"{spec.datasets[dataset]}: {text}" if len(spec.datasets) > 1 else text
 
 
-def layout(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
-    """The table as read: a row a method, a column a measure."""
+def layout(cells: pd.DataFrame, spec: TableSpec) -> tuple[list[str], list[dict]]:
+    """The table as read: headings; and a row a method, of cells with ours, rest, best and value."""
+    places = [(dataset, name) for dataset in spec.datasets for name in spec.columns]
+    headings = [heading(cells, spec, *place) for place in places]
     rows = []
     for row in cells.row.unique():
         part = cells[cells.row == row]
-        line = {"": part.label.iloc[0]}
-        for dataset in spec.datasets:
-            for name in spec.columns:
-                found = part[(part.dataset == dataset) & (part.column == name)]
-                text = cell_text(found.iloc[0]) if len(found) else ""
-                line[heading(cells, spec, dataset, name)] = text
-        rows.append(line)
-    return pd.DataFrame(rows)
+        line = []
+        for dataset, name in places:
+            found = part[(part.dataset == dataset) & (part.column == name)]
+            if found.empty:
+                line.append({"ours": "", "rest": "", "best": False, "value": None})
+                continue
+            cell = found.iloc[0]
+            ours, rest = cell_text(cell)
+            value = cell.get("mean")
+            line.append(
+                {
+                    "ours": ours,
+                    "rest": rest,
+                    "best": bool(cell.get("best") is True),
+                    "value": None if pd.isna(value) else float(value),
+                }
+            )
+        rows.append({"label": part.label.iloc[0], "cells": line})
+    return headings, rows
+
+
+def written(
+    table: tuple[list[str], list[dict]], escape: Callable[[str], str], bold: str
+) -> pd.DataFrame:
+    """The table in a markup: its text escaped, the best number of a column in bold."""
+    headings, rows = table
+    lines = [
+        [escape(row["label"])]
+        + [
+            (bold if cell["best"] else "{}").format(escape(cell["ours"])) + escape(cell["rest"])
+            for cell in row["cells"]
+        ]
+        for row in rows
+    ]
+    return pd.DataFrame(lines, columns=["", *map(escape, headings)])
 
 
 def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What a reader must know: seeds, intervals, stand-ins, sets not run, tests."""
     seeds = ", ".join(map(str, spec.seeds))
-    lines = [f"Ours, with the paper's figure in round brackets. Seeds: {seeds}."]
+    lines = [
+        f"Ours; in round brackets the paper's figure, and by how much ours differs. Seeds: {seeds}."
+    ]
+    if "images" in cells:
+        for dataset, part in cells.dropna(subset="images").groupby("dataset", sort=False):
+            kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
+            counts = ", ".join(f"{found.images.min():.0f} {COUNTED[kind]}" for kind, found in kinds)
+            lines.append(f"{spec.datasets[dataset]}: {counts}.")
+    if "best" in cells and cells.best.eq(True).any():
+        lines.append(
+            "Bold: better than every other row by a paired test over images, or over seeds where "
+            "the measure has no value per image (p < 0.05 each)."
+        )
     if "interval_over" in cells and cells.low.notna().any():
         over = cells.loc[cells.low.notna(), "interval_over"].unique()
         lines.append(
@@ -94,26 +150,37 @@ def p_text(p: float) -> str:
     return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def to_markdown(title: str, table: pd.DataFrame, remarks: list[str]) -> str:
+def to_markdown(title: str, table: tuple, protocol: list[str], remarks: list[str]) -> str:
     """The table with its title and notes."""
-    lines = [f"# {title}", "", table.to_markdown(index=False, disable_numparse=True), ""]
-    return "\n".join(lines + [f"- {remark}" for remark in remarks]) + "\n"
+    body = written(table, lambda text: text.replace("|", r"\|"), "**{}**")
+    lines = [f"# {title}", "", body.to_markdown(index=False, disable_numparse=True), ""]
+    return "\n".join(lines + [f"- {remark}" for remark in protocol + remarks]) + "\n"
 
 
 LATEX = str.maketrans(
-    {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "↓": r"$\downarrow$", "↑": r"$\uparrow$",
-     "×": r"$\times$", "³": "$^3$"}
+    {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+     "↓": r"$\downarrow$", "↑": r"$\uparrow$", "×": r"$\times$", "³": "$^3$", "²": "$^2$",
+     "<": "$<$", ">": "$>$", "±": r"$\pm$", "−": "$-$", "δ": r"$\delta$", "Δ": r"$\Delta$"}
 )  # fmt: skip
 
 
-def to_latex(title: str, table: pd.DataFrame, remarks: list[str], number_: str) -> str:
-    """A booktabs table, ready to \\input."""
-    body = table.map(lambda text: text.translate(LATEX))
-    body.columns = [name.translate(LATEX) for name in table.columns]
+def to_latex(
+    title: str, table: tuple, protocol: list[str], remarks: list[str], number_: str
+) -> str:
+    r"""A booktabs table, ready to \input; it needs the packages booktabs and graphicx.
+
+    The protocol is the caption; the other notes stand below, and a table too wide is shrunk.
+    """
+    body = written(table, lambda text: text.translate(LATEX), r"\textbf{{{}}}")
     columns = "l" + "c" * (body.shape[1] - 1)
-    tabular = body.to_latex(index=False, escape=False, column_format=columns)
-    caption = " ".join([f"{title}.", *remarks]).translate(LATEX)
+    tabular = body.to_latex(index=False, escape=False, column_format=columns).rstrip()
+    caption, below = (" ".join(t).translate(LATEX) for t in ([f"{title}.", *protocol], remarks))
+    fit = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
     return (
         "\\begin{table}[t]\n\\centering\n\\small\n"
-        f"\\caption{{{caption}}}\n\\label{{tab:{number_}}}\n{tabular}\\end{{table}}\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{number_}}}\n"
+        f"{fit}\n{tabular}}}\n\\par\\smallskip\n"
+        f"\\begin{{minipage}}{{\\linewidth}}\\footnotesize\n{below}\n\\end{{minipage}}\n"
+        "\\end{table}\n"
     )

@@ -1,0 +1,42 @@
+"""Judge the paper's claims by this study's metrics: holds, does not hold, undecided, not run."""
+
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from workflow_src.command import run
+from workflow_src.paper.cells import TableSpec
+from workflow_src.paper.claims import VERDICTS, judge, read_claims, to_markdown
+from workflow_src.runs import write_json, write_text
+
+
+def main(
+    claims: Path,
+    published: Path,
+    specs: dict[str, TableSpec],
+    output: Path,
+    reduced: list[str] | None = None,
+) -> None:
+    """Judge the claims.
+
+    Args:
+        claims: the claims.
+        published: the paper's numbers.
+        specs: rows, columns and places of the study's tables, by number.
+        output: path without suffix; .md and .json are written.
+        reduced: row.column of costs that this study's smaller networks change.
+    """
+    paper = yaml.safe_load(published.read_text())
+    results = {
+        name: judge(claim, specs.get(claim.table), paper, reduced or [])
+        for name, claim in read_claims(yaml.safe_load(claims.read_text())).items()
+    }
+    write_json(output.with_suffix(".json"), results)
+    write_text(output.with_suffix(".md"), to_markdown(results))
+    counts = Counter(result["verdict"] for result in results.values())
+    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS))
+
+
+if __name__ == "__main__":
+    run(main)

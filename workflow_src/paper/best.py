@@ -1,0 +1,41 @@
+"""Which number of a column may be set in bold: the best, where tests say that it is."""
+
+import pandas as pd
+
+from workflow_src.paper.cells import TableSpec, read_runs, values_by_seed
+from workflow_src.paper.columns import COLUMNS
+from workflow_src.paper.paired import over_images, over_seeds
+
+LEVEL = 0.05
+
+
+def p_against(spec: TableSpec, row: str, other: str, dataset: str, name: str) -> float:
+    """p of a row's difference to another; 1 where no test is possible."""
+    column = COLUMNS[name]
+    if column.per_image:
+        runs = [read_runs(spec, r, dataset, column) for r in (row, other)]
+        return over_images(*runs, column)["p"]
+    test = over_seeds(*(values_by_seed(spec, r, dataset, column) for r in (row, other)))
+    return 1.0 if test is None else test["p"]
+
+
+def mark_best(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
+    """Add `best` and `best_p`, the largest p of its tests, to the best cell of each column.
+
+    It must differ from every other row; all tests having to agree, none needs a correction. Costs
+    are counted, not estimated, and are left as they are.
+    """
+    cells = cells.assign(best=None, best_p=float("nan"))
+    for (dataset, name), part in cells[cells.get("mean", cells.row).notna()].groupby(
+        ["dataset", "column"]
+    ):
+        column = COLUMNS[name]
+        if not column.best or column.kind == "cost" or len(part) < 2 or "mean" not in part:
+            continue
+        top = part["mean"].idxmax() if column.best == "high" else part["mean"].idxmin()
+        p = max(
+            p_against(spec, part.row[top], other, dataset, name)
+            for other in part.row.drop(index=top)
+        )
+        cells.loc[top, ["best", "best_p"]] = p < LEVEL, p
+    return cells
