@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader
 
 from workflow_src.command import run
 from workflow_src.runs import provenance, write_text
@@ -76,7 +76,7 @@ def main(
             "workflow works, not what the methods are worth."
         )
     templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "paper"), autoescape=select_autoescape()
+        loader=FileSystemLoader(Path(__file__).parent / "paper"), autoescape=True
     )
     for table in read:
         table["html"] = _safe(table["html"])

@@ -27,9 +27,11 @@ def main(
         output: a json file to write beside printing.
     """
     from workflow_src.metrics import cost
+    from workflow_src.segmentation import build_segmenter
 
-    network = planned_network(plan) if model == "nnunet" else light_network(model, options or {})
-    flops = cost.count_flops(network, size, channels(network))
+    nnunet = model == "nnunet"
+    network = planned_network(plan) if nnunet else build_segmenter(model, **(options or {}))
+    flops = cost.count_flops(network, size)
     facts = {
         "model": model,
         "options": options or {},
@@ -44,24 +46,6 @@ def main(
     print(json.dumps(facts, indent=2))
     if output:
         write_json(output, facts | {"provenance": provenance("workflow_src.measure_cost")})
-
-
-def channels(network) -> int:
-    """Input channels of a network: those of its first convolution."""
-    import torch
-
-    return next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
-
-
-def light_network(name: str, options: dict):
-    """One of the light segmenters."""
-    from workflow_src.errors import InputError
-    from workflow_src.segmentation import build_segmenter
-
-    try:
-        return build_segmenter(name, **options)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} cannot be built with {options}: {error}") from error
 
 
 def planned_network(plan: Path | None):

@@ -34,7 +34,8 @@ def main(
         names = write_raw(prepared, rows, "real", raw)
         description = dataset_json(prepared, len(names), lesion)
         write_json(raw / "dataset.json", description)
-        plans = plan(folder / "preprocessed" / name, network, threads)
+        pixels = sum(prepared.mask(row).size for row in rows)
+        plans = plan(folder / "preprocessed" / name, network, threads, pixels)
         preprocessed = folder / "preprocessed" / name
         preprocess_cases(
             names, raw, folder / "cases", plans, nnunet.CONFIGURATION, description, threads
@@ -43,6 +44,7 @@ def main(
             shutil.copyfile(preprocessed / file, folder / file)
         write_json(folder / f"{nnunet.PLANS}.json", plans)
         shutil.rmtree(folder / "preprocessed")
+        shutil.rmtree(folder / "raw")  # all further work is on the preprocessed cases
         by_split = {
             split: [n for n, r in zip(names, rows, strict=True) if prepared.index.split[r] == split]
             for split in ("train", "val")
@@ -58,14 +60,18 @@ def main(
         write_json(folder / "plan.json", facts)
 
 
-def plan(preprocessed: Path, network: Network | None, threads: int) -> dict:
+def plan(preprocessed: Path, network: Network | None, threads: int, pixels: int) -> dict:
     """nnU-Net's plans of data set 1, its 2D network replaced where one is given."""
-    from nnunetv2.experiment_planning.plan_and_preprocess_api import (
-        extract_fingerprint_dataset,
-        plan_experiment_dataset,
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import (
+        DatasetFingerprintExtractor,
     )
+    from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset
 
-    extract_fingerprint_dataset(1, num_processes=threads)  # a prepared set is already checked
+    extractor = DatasetFingerprintExtractor(1, threads)
+    # nnU-Net draws 10e7 values from any set, gigabytes also of a small one: no more than there are.
+    drawn = min(extractor.num_foreground_voxels_for_intensitystats, pixels)
+    extractor.num_foreground_voxels_for_intensitystats = drawn
+    extractor.run(overwrite_existing=True)
     plan_experiment_dataset(1)
     plans = json.loads((preprocessed / f"{nnunet.PLANS}.json").read_text())
     # Only the 2D configuration is used; others would name networks that nobody trains.

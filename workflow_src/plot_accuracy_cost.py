@@ -20,6 +20,8 @@ def main(table: Path, dataset: str, output: Path) -> None:
         output: path without suffix.
     """
     cells = pd.read_csv(table).query("dataset == @dataset")
+    # The csv has no column that is empty, such as the paper's figures of a data set that it lacks.
+    cells = cells.reindex(columns=["label", "column", "mean", "published"])
     markers = dict(zip(cells.label.unique(), MARKERS, strict=False))
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True)
     for axis, cost, title in (

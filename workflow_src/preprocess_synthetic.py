@@ -1,6 +1,7 @@
 """Preprocess a synthetic set by the real set's nnU-Net plan, once for all mixes that use it."""
 
 import json
+import shutil
 from pathlib import Path
 
 from workflow_src.command import run
@@ -34,6 +35,7 @@ def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:
             description,
             threads,
         )
+        shutil.rmtree(folder / "raw")  # all further work is on the preprocessed cases
         facts = {
             "data": prepared.meta["sha256"],
             "cases": names,

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from workflow_src.command import run
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.errors import InputError
 from workflow_src.metrics.intervals import mean_interval
 from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
 from workflow_src.runs import provenance, whole_folder, write_json
@@ -21,16 +22,25 @@ def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
     """A row per predicted image: stem, source, case, duplicate_of, and its scores.
 
     Test images are scored against their original masks, others against the set's own.
+
+    Raises:
+        InputError: if a mask has another size than its prediction.
     """
     rows = []
     for number, row in enumerate(tqdm(predictions.rows, unit="image")):
         tested = prepared.index.split[row] == "test"
         mask = prepared.original_mask(row) if tested else prepared.mask(row)
-        index = prepared.index.iloc[row]
+        index, levels = prepared.index.iloc[row], predictions.levels(number)
+        if levels.shape != mask.shape:
+            raise InputError(
+                f"{index.source}/{index.stem} is predicted at {levels.shape} but {prepared.folder} "
+                f"keeps its mask at {mask.shape}: of training images a set of native sizes keeps "
+                "the original masks"
+            )
         facts = {name: index[name] for name in ("stem", "source", "case")}
         facts["duplicate_of"] = index.get("duplicate_of", "")
         facts["lesion_fraction"] = float(mask.mean())
-        rows.append(facts | scores_row(score_image(predictions.levels(number), mask)))
+        rows.append(facts | scores_row(score_image(levels, mask)))
     return pd.DataFrame(rows)
 
 

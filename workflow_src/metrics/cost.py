@@ -13,13 +13,19 @@ def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def count_flops(model: nn.Module, size: int, channels: int = 3) -> int:
+def _blank_image(model: nn.Module, size: int) -> torch.Tensor:
+    """One image (1, C, size, size) on the model's device, C as its first convolution wants."""
+    first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+    return torch.zeros(1, first.in_channels, size, size, device=first.weight.device)
+
+
+def count_flops(model: nn.Module, size: int) -> int:
     """Floating-point operations of one image, 2 per multiply-accumulate, by PyTorch's counter.
 
     It counts convolutions and matrix products, attention included, which other counters miss.
     """
     model.eval()
-    image = torch.zeros(1, channels, size, size, device=next(model.parameters()).device)
+    image = _blank_image(model, size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(image)
     return counter.get_total_flops()
@@ -28,8 +34,8 @@ def count_flops(model: nn.Module, size: int, channels: int = 3) -> int:
 @torch.no_grad()
 def measure_latency(model: nn.Module, size: int, repeats: int = 20) -> float:
     """Median seconds for one image on the model's device, after warming up."""
-    device = next(model.parameters()).device
-    image = torch.zeros(1, 3, size, size, device=device)
+    image = _blank_image(model, size)
+    device = image.device
     seconds = []
     for number in range(repeats + 3):
         if device.type == "cuda":
@@ -50,9 +56,8 @@ def peak_activation_bytes(model: nn.Module, size: int) -> int:
     Measured by the allocator on a GPU; on a CPU, where there is none to ask, the largest sum of the
     inputs and outputs of one layer.
     """
-    device = next(model.parameters()).device
-    image = torch.zeros(1, 3, size, size, device=device)
-    if device.type == "cuda":
+    image = _blank_image(model, size)
+    if image.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         model(image)

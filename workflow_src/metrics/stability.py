@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 
@@ -34,7 +35,7 @@ def judge(log: pd.DataFrame, limits: StabilityLimits) -> dict:
     """
     columns = ["loss", "loss_max", "grad_norm", "grad_norm_max", "weight_max", "weight_mean"]
     figures = {
-        "not_finite": int((~log[columns].map(pd.notna)).sum().sum()),
+        "not_finite": int((~np.isfinite(log[columns].to_numpy(float))).sum()),
         "loss_spike": float(log.loss_max.max() / log.loss.median()),
         "gradient_spike": float(log.grad_norm_max.max() / log.grad_norm.median()),
         "weight_max": float(log.weight_max.max()),

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from workflow_src.errors import InputError
+
 NAMES = ("mkunet", "order", "unext", "egeunet")
 
 
@@ -16,7 +18,7 @@ def build_segmenter(name: str, **options) -> nn.Module:
         The module. In training mode it may return (logits, auxiliary outputs).
 
     Raises:
-        ValueError: for another name.
+        InputError: for another name, or options that the architecture does not have.
     """
     if name == "mkunet":
         from workflow_src.segmentation.mkunet import MKUNet as network
@@ -27,5 +29,8 @@ def build_segmenter(name: str, **options) -> nn.Module:
     elif name == "egeunet":
         from workflow_src.segmentation.egeunet import EGEUNet as network
     else:
-        raise ValueError(f"no segmenter is named {name!r}: {', '.join(NAMES)} are known")
-    return network(**options)
+        raise InputError(f"no segmenter is named {name!r}: {', '.join(NAMES)} are known")
+    try:
+        return network(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} cannot be built with {options}: {error}") from error

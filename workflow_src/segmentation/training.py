@@ -30,13 +30,13 @@ SIDE_STEP = 32  # rescaled sides are rounded to it, so that every level halves e
 
 
 class Best:
-    """The weights that did best on the validation images so far."""
+    """The weights that did best on the validation images so far; without any, the latest."""
 
     def __init__(self):
         self.dice, self.epoch, self.weights = -1.0, 0, {}
 
-    def offer(self, dice: float, epoch: int, model: nn.Module) -> None:
-        if dice > self.dice:
+    def offer(self, dice: float | None, epoch: int, model: nn.Module) -> None:
+        if dice is None or dice > self.dice:
             self.dice, self.epoch = dice, epoch
             self.weights = copy.deepcopy({n: v.cpu() for n, v in model.state_dict().items()})
 
@@ -102,7 +102,6 @@ def train_segmenter(
     journal = Journal(CsvLog(state.folder / "log.csv", start), log_every, rows_named)
     checkpoint_every = recipe.checkpoint_every * steps_per_epoch
     model.train()
-    validation = float("nan")
     for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
         set_rate(optimizer, cosine(step, steps))
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed).to(device)
@@ -110,8 +109,8 @@ def train_segmenter(
         losses = [_update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
         journal.add(step, {"loss": torch.stack(losses).mean()})
         if (step + 1) % (recipe.validate_every * steps_per_epoch) == 0 or step + 1 == steps:
-            validation = validation_dice(model, held_out, recipe)
-            best.offer(validation, (step + 1) // steps_per_epoch, model)
+            dice = validation_dice(model, held_out, recipe)
+            best.offer(dice, (step + 1) // steps_per_epoch, model)
     model.load_state_dict(best.weights)
     facts = {"best_epoch": best.epoch, "validation_dice": best.dice, "steps": steps}
     return model.cpu().eval(), facts
@@ -153,8 +152,10 @@ def _update(network, optimizer, x: Tensor, y: Tensor, recipe: SegmenterRecipe) -
 
 
 @torch.no_grad()
-def validation_dice(model: nn.Module, held_out: Batches, recipe: SegmenterRecipe) -> float:
-    """Mean foreground Dice of the validation images at 0.5, at the training size."""
+def validation_dice(model: nn.Module, held_out: Batches, recipe: SegmenterRecipe) -> float | None:
+    """Mean foreground Dice of the validation images at 0.5, at the training size; None of none."""
+    if len(held_out) == 0:
+        return None
     model.eval()
     scores = []
     for numbers in torch.arange(len(held_out)).split(recipe.batch_size):
@@ -164,4 +165,4 @@ def validation_dice(model: nn.Module, held_out: Batches, recipe: SegmenterRecipe
         total = predicted.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3))
         scores.append(torch.where(total > 0, overlap / total.clamp(min=1), 1.0))
     model.train()
-    return torch.cat(scores).mean().item() if scores else 0.0
+    return torch.cat(scores).mean().item()

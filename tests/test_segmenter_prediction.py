@@ -1,0 +1,91 @@
+"""Predicting with a trained segmenter: any image size, and model files that do not fit."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from workflow_src import predict_segmenter
+from workflow_src.data.predictions import Predictions
+from workflow_src.errors import InputError
+from workflow_src.segmentation import NAMES, build_segmenter
+from workflow_src.segmentation.batches import normalised
+from workflow_src.segmentation.prediction import TrainedSegmenter
+from workflow_src.segmentation.recipes import SegmenterRecipe
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    """A function that writes a model folder with random weights and returns its path."""
+
+    def write(architecture: str, weights_from: str | None = None, **settings) -> Path:
+        torch.manual_seed(0)
+        folder = tmp_path / f"{architecture}_model"
+        folder.mkdir()
+        network = build_segmenter(weights_from or architecture)
+        save_file(network.state_dict(), folder / "model.safetensors")
+        settings = {"image_size": 32, "fit": "resize"} | settings
+        facts = asdict(SegmenterRecipe(architecture, **settings))
+        (folder / "recipe.json").write_text(json.dumps({"recipe": facts, "weights": "x"}))
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(("said", "given"), [("mkunet", "order"), ("order", "unext")])
+def test_weights_of_another_architecture_are_refused_by_name(untrained, said, given):
+    with pytest.raises(InputError, match=rf"model\.safetensors does not fit the {said} of its"):
+        TrainedSegmenter(untrained(said, weights_from=given), "cpu")
+
+
+def test_a_folder_without_a_model_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"holds no trained segmenter.*train_segmenter"):
+        TrainedSegmenter(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(20, 27), (33, 64), (47, 61)])
+def test_models_trained_on_crops_take_images_of_any_size(untrained, name, size):
+    # Some of them smaller than the network's stride of 32.
+    model = TrainedSegmenter(untrained(name, fit="crop"), "cpu")
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    (found,) = model.predict(image, [size])
+    assert found.shape == size
+    padded = np.zeros((1, *(-(-side // 32) * 32 for side in size), 3), np.uint8)
+    padded[:, : size[0], : size[1]] = image
+    with torch.no_grad():
+        logits = model.model(normalised(torch.from_numpy(padded).permute(0, 3, 1, 2)))
+    expected = torch.sigmoid(logits)[0, 0, : size[0], : size[1]]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_predictions_come_back_at_the_original_size(polyps, native_polyps, untrained, tmp_path):
+    folder = untrained("egeunet")
+    model = TrainedSegmenter(folder, "cpu")
+    for run, prepared in (("resized", polyps), ("native", native_polyps)):
+        predict_segmenter.main(folder, prepared.folder, tmp_path / run, batch=4)
+        predictions = Predictions(tmp_path / run, prepared)
+        assert predictions.rows == prepared.rows("test").tolist()
+        for number, row in enumerate(predictions.rows):
+            assert predictions.levels(number).shape == prepared.shape(row)
+        image = torch.from_numpy(np.array(prepared.image(row))).permute(2, 0, 1)[None]
+        x = F.interpolate(normalised(image), (32, 32), mode="bilinear", antialias=True)
+        with torch.no_grad():
+            logits = F.interpolate(model.model(x), prepared.shape(row), mode="bilinear")
+        expected = np.rint(torch.sigmoid(logits)[0, 0].numpy() * 255)
+        np.testing.assert_allclose(predictions.levels(number), expected, atol=1)
+
+
+def test_grey_images_are_predicted_as_their_three_channels(untrained):
+    model = TrainedSegmenter(untrained("mkunet"), "cpu")
+    grey = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), dtype=np.uint8)
+    sizes = [(40, 30), (10, 64)]
+    for one, other in zip(
+        model.predict(grey, sizes), model.predict(grey.repeat(3, axis=3), sizes), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
