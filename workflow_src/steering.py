@@ -18,6 +18,7 @@ def steer_scripts(root: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     os.environ["PYTHONPATH"] = str(root)
     os.environ.setdefault("TQDM_MININTERVAL", "10")
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     # Keep freed memory: on a CPU, glibc hands each step's tensors back and faults them in again.
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
     os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
