@@ -104,12 +104,15 @@ def main(
         duplicates = find_duplicates(_copy(raw, writer, threads), raw.records)
         names = [f"{r.source}/{r.stem}" for r in raw.records]
         copies = [""] * len(names)
-        for first, later, difference in duplicates:
+        # Of several images one in the same split is named: what stands in two test sets, and in the
+        # training set as well, must still count once among the tests.
+        splits = [r.split for r in raw.records]
+        for first, later, _ in sorted(duplicates, key=lambda d: splits[d[0]] != splits[d[1]]):
             copies[later] = copies[later] or names[first]
+        for first, later, difference in duplicates:
             log.warning(
                 "%s (%s) and %s (%s) are one image, or nearly: they differ by %.2f grey levels",
-                names[first], raw.records[first].split,
-                names[later], raw.records[later].split, difference,
+                names[first], splits[first], names[later], splits[later], difference,
             )  # fmt: skip
         writer.finish(
             {
@@ -121,8 +124,8 @@ def main(
             },
             {"duplicate_of": copies},
         )
-    splits = ", ".join(f"{n} {s}" for s, n in Counter(r.split for r in raw.records).items())
-    log.info("%s: %d images (%s)", output, len(raw.records), splits)
+    counts = ", ".join(f"{number} {split}" for split, number in Counter(splits).items())
+    log.info("%s: %d images (%s)", output, len(raw.records), counts)
 
 
 def _copy(raw: Photographs | KiTS19, writer: PreparedWriter, threads: int) -> np.ndarray:
