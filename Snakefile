@@ -17,11 +17,15 @@ pathvars:
     benchmarks=f"results/{config['study']}/benchmarks",
 
 
+report: "workflow_src/paper/captions/workflow.rst"
+
+
 include: "rules/data.smk"
 include: "rules/backbone.smk"
 include: "rules/synthesis.smk"
 include: "rules/downstream.smk"
 include: "rules/segmentation.smk"
+include: "rules/reporting.smk"
 include: "rules/paper.smk"
 
 
@@ -35,6 +39,15 @@ rule all:
             suffix=["pdf", "png"],
         ),
         "<results>/report.html",
+    localrule: True
+
+
+rule report:
+    input:
+        "<results>/report.html",
+        "<results>/audit.md",
+        "<results>/claims.md",
+        expand(TABLES, number=config["tables"], suffix=SUFFIXES),
     localrule: True
 
 

@@ -29,7 +29,17 @@ SHARDS = config["synthesis"]["sampling"]["shards"]
 
 TABLES = "<results>/tables/table{number}.{suffix}"
 SUFFIXES = ["csv", "md", "tex", "json"]
-FIGURES = ["figure6", "figure7", "figure8", "training", "accuracy_cost"]
+FIGURES = [
+    "figure1",
+    "weights",
+    "figure6",
+    "figure7",
+    "figure8",
+    "training",
+    "accuracy_cost",
+    "dice_sets",
+    "published",
+]
 
 LATENTS = {
     "small": "<results>/autoencoder/{dataset}/latents/latents.json",

@@ -6,7 +6,13 @@ rule make_table:
         metrics=table_metrics,
         published="config/published.yaml",
     output:
-        expand(TABLES, suffix=SUFFIXES, allow_missing=True),
+        report(
+            "<results>/tables/table{number}.csv",
+            caption="../workflow_src/paper/captions/table.rst",
+            category="Tables",
+            labels={"what": "Table {number}"},
+        ),
+        expand(TABLES, suffix=SUFFIXES[1:], allow_missing=True),
     log:
         "<logs>/make_table/{number}.log",
     benchmark:
@@ -31,7 +37,7 @@ rule plot_synthesis:
         synthetic=figure_synthetic,
     output:
         "<results>/figures/figure6.pdf",
-        "<results>/figures/figure6.png",
+        shown("<results>/figures/figure6.png", "Figure 6: synthesis", "Figures"),
     log:
         "<logs>/plot_synthesis.log",
     benchmark:
@@ -62,7 +68,7 @@ rule plot_segmentation:
         ),
     output:
         "<results>/figures/figure7.pdf",
-        "<results>/figures/figure7.png",
+        shown("<results>/figures/figure7.png", "Figure 7: segmentation", "Figures"),
     log:
         "<logs>/plot_segmentation.log",
     benchmark:
@@ -87,7 +93,7 @@ rule plot_delta_maps:
         trained=figure_law(),
     output:
         "<results>/figures/figure8.pdf",
-        "<results>/figures/figure8.png",
+        shown("<results>/figures/figure8.png", "Figure 8: delta maps", "Figures"),
     log:
         "<logs>/plot_delta_maps.log",
     benchmark:
@@ -109,7 +115,7 @@ rule plot_training:
         logs=figure_logs,
     output:
         "<results>/figures/training.pdf",
-        "<results>/figures/training.png",
+        shown("<results>/figures/training.png", "Training curves", "Figures"),
     log:
         "<logs>/plot_training.log",
     benchmark:
@@ -131,7 +137,7 @@ rule plot_accuracy_cost:
         table="<results>/tables/table3.csv",
     output:
         "<results>/figures/accuracy_cost.pdf",
-        "<results>/figures/accuracy_cost.png",
+        shown("<results>/figures/accuracy_cost.png", "Accuracy against cost", "Figures"),
     log:
         "<logs>/plot_accuracy_cost.log",
     benchmark:
@@ -148,12 +154,170 @@ rule plot_accuracy_cost:
         " --dataset {params.dataset} --output {params.output} > {log} 2>&1"
 
 
+rule plot_imbalance:
+    input:
+        data=shown_data,
+    output:
+        "<results>/figures/figure1.pdf",
+        shown("<results>/figures/figure1.png", "Figure 1: spatial imbalance", "Figures"),
+    log:
+        "<logs>/plot_imbalance.log",
+    benchmark:
+        "<benchmarks>/plot_imbalance.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_imbalance"),
+        data=with_names(
+            [DATASETS[name]["label"] for name in SHOWN], "data", "index.csv"
+        ),
+        law=law_settings(),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_imbalance --data {params.data:q} {params.law}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule plot_weight_maps:
+    input:
+        trained=figure_law(),
+        data=f"<results>/data/{config['figures']['dataset']}/{SIZE}/meta.json",
+    output:
+        "<results>/figures/weights.pdf",
+        shown("<results>/figures/weights.png", "Figures 3 and 4: LAW's maps", "Figures"),
+    log:
+        "<logs>/plot_weight_maps.log",
+    benchmark:
+        "<benchmarks>/plot_weight_maps.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_weight_maps"),
+        trained=subpath(input.trained, parent=True),
+        data=subpath(input.data, parent=True),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_weight_maps --trained {params.trained} --data {params.data}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule plot_dice_sets:
+    input:
+        metrics=metrics_of("3"),
+    output:
+        "<results>/figures/dice_sets.pdf",
+        shown("<results>/figures/dice_sets.png", "Dice by test set", "Figures"),
+    log:
+        "<logs>/plot_dice_sets.log",
+    benchmark:
+        "<benchmarks>/plot_dice_sets.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_dice_sets"),
+        spec=as_text(spec_of("3")),
+        dataset=config["figures"]["dataset"],
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_dice_sets --spec {params.spec:q} --dataset {params.dataset}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule plot_published:
+    input:
+        tables=expand(TABLES, number=config["tables"], suffix="csv"),
+    output:
+        "<results>/figures/published.pdf",
+        shown(
+            "<results>/figures/published.png", "Measured against published", "Figures"
+        ),
+    log:
+        "<logs>/plot_published.log",
+    benchmark:
+        "<benchmarks>/plot_published.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_published"),
+        tables=as_json("tables"),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_published --tables {params.tables:q}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule make_audit:
+    input:
+        published="config/published.yaml",
+        costs=list(cost_files().values()),
+        data=shown_data,
+        tables=expand(TABLES, number=config["tables"], suffix="csv"),
+    output:
+        shown(
+            "<results>/audit.md", "Audit of the published numbers", "Audit and claims"
+        ),
+        "<results>/audit.json",
+    log:
+        "<logs>/make_audit.log",
+    benchmark:
+        "<benchmarks>/make_audit.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("make_audit"),
+        costs=with_names(list(cost_files()), "costs"),
+        data=with_names(
+            [DATASETS[name]["label"] for name in SHOWN], "data", "index.csv"
+        ),
+        tables=as_json("tables"),
+        reduced=as_text(reduced_costs()),
+        output=subpath(output[0], strip_suffix=".md"),
+    shell:
+        "python -m workflow_src.make_audit --published {input.published} --costs {params.costs:q}"
+        " --data {params.data:q} --tables {params.tables:q} --reduced {params.reduced:q}"
+        " --output {params.output} > {log} 2>&1"
+
+
+rule make_claims:
+    input:
+        claims="config/claims.yaml",
+        published="config/published.yaml",
+        metrics=all_metrics,
+    output:
+        shown("<results>/claims.md", "The paper's claims", "Audit and claims"),
+        "<results>/claims.json",
+    log:
+        "<logs>/make_claims.log",
+    benchmark:
+        "<benchmarks>/make_claims.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("make_claims"),
+        specs=all_specs,
+        reduced=as_text(reduced_costs()),
+        output=subpath(output[0], strip_suffix=".md"),
+    shell:
+        "python -m workflow_src.make_claims --claims {input.claims}"
+        " --published {input.published} --specs {params.specs:q} --reduced {params.reduced:q}"
+        " --output {params.output} > {log} 2>&1"
+
+
 rule make_report:
     input:
-        tables=expand(TABLES, number=config["tables"], suffix="md"),
+        tables=expand(TABLES, number=config["tables"], suffix="json"),
         figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
+        claims="<results>/claims.json",
+        audit="<results>/audit.json",
+        texts=TEXTS,
     output:
-        "<results>/report.html",
+        shown("<results>/report.html", "Everything in one file", "Report"),
     log:
         "<logs>/make_report.log",
     benchmark:
@@ -166,8 +330,10 @@ rule make_report:
         tables=as_json("tables"),
         figures=as_json("figures"),
         settings=as_text(config),
+        benchmarks=f"results/{config['study']}/benchmarks",
         study=config["study"],
     shell:
         "python -m workflow_src.make_report --study {params.study} --tables {params.tables:q}"
-        " --figures {params.figures:q} --settings {params.settings:q} --output {output}"
+        " --figures {params.figures:q} --claims {input.claims} --audit {input.audit}"
+        " --benchmarks {params.benchmarks} --settings {params.settings:q} --output {output}"
         " > {log} 2>&1"

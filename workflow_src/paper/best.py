@@ -13,9 +13,9 @@ def p_against(spec: TableSpec, row: str, other: str, dataset: str, name: str) ->
     """p of a row's difference to another; 1 where no test is possible."""
     column = COLUMNS[name]
     if column.per_image:
-        runs = [read_runs(spec, r, dataset, column) for r in (row, other)]
-        return over_images(*runs, column)["p"]
-    test = over_seeds(*(values_by_seed(spec, r, dataset, column) for r in (row, other)))
+        test = over_images(*(read_runs(spec, r, dataset, column) for r in (row, other)), column)
+    else:
+        test = over_seeds(*(values_by_seed(spec, r, dataset, column) for r in (row, other)))
     return 1.0 if test is None else test["p"]
 
 

@@ -72,13 +72,15 @@ def tested(claim: Claim, test: dict, text: str) -> dict:
         "effect": test["difference"],
         "interval": [test["low"], test["high"]],
         "p": test["p"],
-        "test": text,
+        "test": f"{text}; {claim.least:g} would matter",
     }
 
 
 def by_images(claim: Claim, runs: list, column: Column) -> dict:
     """Paired over the images that both rows were scored on, the seeds' scores averaged."""
     test, seeds = over_images(*runs, column), len(runs[0])
+    if test is None:
+        return {"verdict": ABSENT, "test": "the two rows were scored on other images"}
     text = (
         f"paired over {test['images']} images of {test['cases']} cases, {seeds} "
         f"seed{'s' * (seeds > 1)}, sign-flip p {p_text(test['p'])}"
@@ -97,22 +99,18 @@ def by_seeds(claim: Claim, values: list[dict[int, float]]) -> dict:
     return tested(claim, test, text)
 
 
-def exactly(claim: Claim, values: list[float]) -> dict:
+def exactly(claim: Claim, values: list[float], published: float | None) -> dict:
     """Costs, which are counted: no test."""
     if claim.is_ == "about":
         met = abs(values[0] / claim.least - 1) <= WITHIN
-        return {
-            "verdict": HOLDS if met else FAILS,
-            "effect": values[0],
-            "test": f"counted: {number(values[0], claim.column)}, within {WITHIN:.0%} is asked",
-        }
+        text = f"counted: {number(values[0], claim.column)}; within {WITHIN:.0%} would do"
+        return {"verdict": HOLDS if met else FAILS, "effect": values[0], "test": text}
     ratio = values[1] / values[0]
     shown = " / ".join(number(value, claim.column) for value in reversed(values))
-    return {
-        "verdict": HOLDS if ratio >= claim.least else FAILS,
-        "effect": ratio,
-        "test": f"counted: {shown} = {ratio:.1f} times",
-    }
+    text = f"counted: {shown} = {ratio:.0f} times"
+    if published is not None:
+        text += f"; by the paper's cells {published:.0f} times"
+    return {"verdict": HOLDS if ratio >= claim.least else FAILS, "effect": ratio, "test": text}
 
 
 def published_effect(claim: Claim, published: dict) -> float | None:
@@ -157,23 +155,25 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
         "column": COLUMNS[claim.column].title,
         "published": published_effect(claim, published),
     }
+    if spec is not None and claim.dataset in spec.datasets:
+        facts["dataset"] = spec.datasets[claim.dataset]
     if reason := why_not(claim, spec, reduced):
         return facts | {"verdict": ABSENT, "test": reason, "evidence": []}
     column = COLUMNS[claim.column]
     rows = [row for row in (claim.row, claim.than) if row]
     runs = [read_runs(spec, row, claim.dataset, column) for row in rows]
-    facts["dataset"] = spec.datasets[claim.dataset]
     facts["evidence"] = [str(path) for found in runs for path, _ in found]
     if claim.is_ in ("stable", "unstable"):
         stable = all(found["stable"] for _, found in runs[0])
         reasons = sorted({reason for _, found in runs[0] for reason in found["because"]})
         return facts | {
             "verdict": HOLDS if stable == (claim.is_ == "stable") else FAILS,
-            "test": f"{len(runs[0])} trainings, " + (", ".join(reasons) or "no limit passed"),
+            "test": f"limits passed in {len(runs[0])} training(s): "
+            + (", ".join(reasons) or "none"),
         }
     if column.kind == "cost":
         values = [value_at(found[0][1], column.path) for found in runs]
-        return facts | exactly(claim, values)
+        return facts | exactly(claim, values, facts["published"])
     if column.per_image:
         return facts | by_images(claim, runs, column)
     values = [values_by_seed(spec, row, claim.dataset, column) for row in rows]
@@ -181,17 +181,13 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
 
 
 def effect_text(result: dict) -> str:
-    """Effect with its interval, and the paper's."""
-    if result.get("effect") is None:
+    """A tested effect with its interval, and the paper's."""
+    if "interval" not in result:
         return ""
-    signed = "+" if "p" in result else ""
-    digits = 1 if signed else 2 if abs(result["effect"]) < 10 else 0
-    text = f"{result['effect']:{signed}.{digits}f}"
-    if "interval" in result:
-        low, high = result["interval"]
-        text += f" [{low:{signed}.1f}, {high:{signed}.1f}]"
+    low, high = result["interval"]
+    text = f"{result['effect']:+.1f} [{low:+.1f}, {high:+.1f}]"
     if result["published"] is not None:
-        text += f" (paper {result['published']:{signed}.{digits}f})"
+        text += f" (paper {result['published']:+.1f})"
     return text
 
 

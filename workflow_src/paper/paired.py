@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from workflow_src.metrics.intervals import paired_difference
@@ -12,7 +13,18 @@ from workflow_src.paper.columns import Column
 Runs = list[tuple[Path, dict]]
 
 
-def over_images(ours: Runs, theirs: Runs, column: Column) -> dict[str, float]:
+def _without_method(scores: pd.DataFrame) -> pd.DataFrame:
+    """Synthetic images are named after their method; without it, those of one mask are a pair."""
+    method = scores.source.str.removeprefix("synthetic/")
+    stems = [
+        stem.removeprefix(f"{name}_") if name != source else stem
+        for stem, name, source in zip(scores.stem, method, scores.source, strict=True)
+    ]
+    source = scores.source.where(method == scores.source, "synthetic")
+    return scores.assign(stem=stems, source=source)
+
+
+def over_images(ours: Runs, theirs: Runs, column: Column) -> dict[str, float] | None:
     """Sign-flip test by case over the images that both were scored on, seeds averaged.
 
     Args:
@@ -21,11 +33,15 @@ def over_images(ours: Runs, theirs: Runs, column: Column) -> dict[str, float]:
         column: a column with values per image.
 
     Returns:
-        difference, low, high (95 %), in the column's unit; p, cases, images.
+        difference, low, high (95 %), in the column's unit; p, cases, images; None if they share no
+        image.
     """
-    scores = per_image_scores(ours, column.per_image)
-    others = per_image_scores(theirs, column.per_image)
+    scores, others = (
+        _without_method(per_image_scores(runs, column.per_image)) for runs in (ours, theirs)
+    )
     both = scores.merge(others, on=["source", "stem", "case"], suffixes=("", "_than"))
+    if both.empty:
+        return None
     test = paired_difference(both.value * column.scale, both.value_than * column.scale, both.case)
     return test | {"images": len(both)}
 

@@ -1,0 +1,78 @@
+"""Figure 1 as data: how small lesions are, and what each weighting gives to and around them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow_src.command import run
+from workflow_src.paper.saturation import region_weights, saturated_below
+from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, plt, save
+
+RATIOS = np.geomspace(1e-3, 0.9, 400)
+
+
+def main(
+    data: dict[str, Path],
+    output: Path,
+    gamma: float = 0.2,
+    w_min: float = 1e-3,
+    w_max: float = 2.0,
+) -> None:
+    """Draw Figure 1.
+
+    Args:
+        data: index.csv of each prepared set, by label.
+        output: path without suffix.
+        gamma: reach of LAW's multiplier (Eq. 5).
+        w_min: lower bound of Eq. 7.
+        w_max: upper bound of Eq. 7.
+    """
+    figure, (sizes, priors, law) = plt.subplots(1, 3, figsize=(7, 2.4), sharex=True)
+    always, usually = saturated_below(gamma, w_max)
+    for (label, path), colour, dash in zip(data.items(), CYCLE, DASHES, strict=False):
+        fractions = np.sort(pd.read_csv(path).query("split == 'train'").lesion_fraction)
+        share = np.arange(1, len(fractions) + 1) / len(fractions)
+        below = np.mean(fractions < always)
+        name = f"{label} ({below:.0%} below {always:.2f})"
+        sizes.step(fractions, share, color=colour, linestyle=dash, label=name, linewidth=1.2)
+    sizes.set_ylabel("share of training images")
+    sizes.set_ylim(0, 1.35)
+    sizes.set_yticks(np.linspace(0, 1, 6))
+    sizes.set_title("lesion-area ratio r of the data", fontsize=8)
+    sizes.legend(fontsize=6, frameon=False, loc="upper left", bbox_to_anchor=(-0.02, 1.03))
+    ones = np.ones_like(RATIOS)
+    for name, weights, dash in (
+        ("uniform", (ones, ones), ":"),
+        ("Eq. 3", region_weights(RATIOS, normalise=False), "--"),
+        ("Eq. 3, normalised", region_weights(RATIOS), "-"),
+    ):
+        for part, colour in zip(weights, (RED, BLUE), strict=True):
+            priors.plot(RATIOS, part, color=colour, linestyle=dash, linewidth=1.2)
+        priors.plot([], [], color="black", linestyle=dash, label=name, linewidth=1.2)
+    priors.set_title("fixed weights", fontsize=8)
+    corners = [(1 - gamma, 1 + gamma), (1 + gamma, 1 - gamma)]
+    bounded = [region_weights(RATIOS, *mu, bounds=(w_min, w_max)) for mu in corners]
+    middle = region_weights(RATIOS, bounds=(w_min, w_max))
+    for place, (name, colour) in enumerate((("on the lesion", RED), ("around it", BLUE))):
+        law.fill_between(
+            RATIOS, bounded[0][place], bounded[1][place], color=colour, alpha=0.25, linewidth=0
+        )
+        law.plot(RATIOS, middle[place], color=colour, linestyle="-", label=name, linewidth=1.2)
+    law.axvspan(RATIOS[0], always, color="0.92", zorder=0)
+    law.axvline(usually, color="0.5", linestyle=":", linewidth=0.8)
+    law.text(RATIOS[0] * 1.2, 0.02, "here δ has no effect\non the lesion's weight", fontsize=6)
+    law.set_title("LAW, Eq. 7: every δ", fontsize=8)
+    for axis in (priors, law):
+        axis.set_yscale("log")
+        axis.set_ylim(1e-3, 1e3)
+        axis.legend(fontsize=6, frameon=False, loc="upper right")
+    for axis in (sizes, priors, law):
+        axis.set_xscale("log")
+        axis.set_xlabel("r")
+    figure.tight_layout()
+    save(figure, output)
+
+
+if __name__ == "__main__":
+    run(main)
