@@ -90,3 +90,41 @@ def snakemake(checkout):
         return done.returncode, done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def one_thread():
+    """One thread for torch: faster for tiny tensors, and the same bits on every machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def backbone(polyps, one_thread, tmp_path_factory) -> Path:
+    """backbone.json of a small latent-diffusion model, trained for a moment at 32 pixels."""
+    from workflow_src import cache_latents, train_autoencoder, train_denoiser
+    from workflow_src.diffusion.recipes import AutoencoderRecipe, DenoiserRecipe
+
+    folder = tmp_path_factory.mktemp("backbone")
+    autoencoder = AutoencoderRecipe(widths=(8, 16, 16), steps=12, batch_size=2)
+    train_autoencoder.main(polyps.folder, folder / "autoencoder", autoencoder)
+    cache_latents.main(
+        polyps.folder, folder / "latents", "A polyp.", autoencoder=folder / "autoencoder"
+    )
+    denoiser = DenoiserRecipe(widths=(8, 16), steps=12, batch_size=4)
+    train_denoiser.main(folder / "autoencoder", folder / "latents", folder / "model", denoiser)
+    return folder / "model" / "backbone.json"
+
+
+@pytest.fixture(scope="session")
+def latents(polyps, backbone, tmp_path_factory) -> Path:
+    """The polyps' latents by that model."""
+    from workflow_src import cache_latents
+
+    folder = tmp_path_factory.mktemp("latents")
+    cache_latents.main(polyps.folder, folder, "A polyp.", backbone=backbone)
+    return folder

@@ -106,7 +106,7 @@ class State:
         others = [p for p in self.output.glob(".state-*") if p != self.folder]
         for other in others:  # made by other settings, code or data: of no use to this run
             print(f"{other.name} belongs to another recipe or code: not resumed, removed")
-            shutil.rmtree(other)
+            shutil.rmtree(other, ignore_errors=True)  # another process may be at it too
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -135,7 +135,12 @@ class State:
         return payload
 
     def finish(self, content: Path, marker: str) -> None:
-        """Move the finished folder's content to the output, then drop the state."""
+        """Move the finished folder's content, and the log, to the output; then drop the state.
+
+        The log is copied: a run that fails from here on must find it, to go on with it.
+        """
+        if (self.folder / "log.csv").is_file():
+            shutil.copy(self.folder / "log.csv", content)
         move_into(content, self.output, marker)
         shutil.rmtree(self.folder)
 

@@ -82,7 +82,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     content.mkdir(exist_ok=True)
     side, channels = prepared.size, prepared.channels
     file, done_file = content / "images.npy", state.folder / "done"
-    done = int(done_file.read_text()) if done_file.is_file() else 0
+    done = int(done_file.read_text()) if done_file.is_file() and file.is_file() else 0
     images = np.lib.format.open_memmap(
         file, mode="r+" if done else "w+", dtype=np.uint8,
         shape=None if done else (len(numbers), side, side, channels),
@@ -108,6 +108,10 @@ def sample_folder(sampler, masks: Path, output: Path, size: int, seed: int) -> N
     """Sample a PNG for each mask file of a folder."""
     from PIL import Image
 
+    if not masks.is_dir():
+        raise InputError(f"{masks} is no folder: give the folder of your mask files")
+    if size % sampler.factor:
+        raise InputError(f"--size {size} is no multiple of {sampler.factor}, as this model needs")
     files = sorted(p for p in masks.iterdir() if p.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(f"{masks} holds no mask file ({' '.join(sorted(SUFFIXES))})")

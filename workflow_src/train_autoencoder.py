@@ -38,8 +38,6 @@ def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> 
         "provenance": provenance("workflow_src.train_autoencoder"),
     }
     write_json(content / "recipe.json", facts)
-    if (state.folder / "log.csv").is_file():
-        (state.folder / "log.csv").rename(content / "log.csv")
     state.finish(content, "recipe.json")
 
 

@@ -4,6 +4,7 @@
 `batch_size` counts over all of them, so their number does not change the recipe.
 """
 
+import shutil
 from pathlib import Path
 
 from workflow_src.command import run
@@ -49,8 +50,8 @@ def main(
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
     save_trained(trained, content)
-    for made in [*state.folder.glob("delta_*.npz"), state.folder / "log.csv"]:
-        made.rename(content / made.name)
+    for snapshot in state.folder.glob("delta_*.npz"):
+        shutil.copy(snapshot, content)  # not moved: a run that fails now finds them again
     write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT)})
     state.finish(content, "recipe.json")
 

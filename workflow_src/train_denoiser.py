@@ -36,7 +36,6 @@ def main(
     unet.save_pretrained(content / "unet")
     noise_schedule().save_pretrained(content / "scheduler")
     shutil.copytree(autoencoder / "vae", content / "vae", dirs_exist_ok=True)
-    (state.folder / "log.csv").rename(content / "log.csv")
     weights = content / "unet" / "diffusion_pytorch_model.safetensors"
     facts = {"kind": "small", "sha256": file_sha256(weights), **shaped_by}
     facts["provenance"] = provenance("workflow_src.train_denoiser")

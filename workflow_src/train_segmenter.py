@@ -32,7 +32,6 @@ def main(data: Path, output: Path, recipe: SegmenterRecipe, seed: int = 0) -> No
     content.mkdir(exist_ok=True)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, content / "model.safetensors")
-    (state.folder / "log.csv").rename(content / "log.csv")
     facts |= {"kind": "segmenter", "outcome": outcome, "provenance": provenance(SCRIPT)}
     facts["weights"] = file_sha256(content / "model.safetensors")
     write_json(content / "recipe.json", facts)

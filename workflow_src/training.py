@@ -87,17 +87,24 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, avg_fn=average, use_buffers=True)
 
 
+def summed_up(name: str, values: Tensor) -> Tensor:
+    """Values of one scalar (N,) as one: of a minimum or maximum the extreme, else the mean."""
+    if name.endswith("_min"):
+        return values.amin()
+    return values.amax() if name.endswith("_max") else values.mean()
+
+
 class Journal:
     """Collects a training's scalars without waiting for the device, and stops at a NaN.
 
     Args:
-        csv: where the rows go.
-        every: steps between rows; what lies between is averaged, and for loss and gradient norm the
-            largest kept too.
+        csv: where the rows go; None in all processes but the first.
+        every: steps between rows; what lies between is `summed_up`, and for loss and gradient norm
+            the largest kept too.
         rows: names the data rows of a step, for the message of a NaN.
     """
 
-    def __init__(self, csv: CsvLog, every: int, rows=lambda step: "?"):
+    def __init__(self, csv: CsvLog | None, every: int, rows=lambda step: "?"):
         self.csv, self.every, self.rows = csv, every, rows
         self._waiting: list[tuple[int, dict[str, Tensor | float]]] = []
 
@@ -131,10 +138,11 @@ class Journal:
                 "learning rate or raise the precision; the last checkpoint is kept"
             )
         row = {"step": self._waiting[-1][0] + 1}
-        row |= dict(zip(names, values.mean(dim=0).tolist(), strict=True))
+        row |= {n: summed_up(n, v).item() for n, v in zip(names, values.T, strict=True)}
         largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
         row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}
-        self.csv.add(row)
+        if self.csv:
+            self.csv.add(row)
         self._waiting = []
 
 

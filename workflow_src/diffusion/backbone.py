@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from workflow_src.diffusion.tiny import load_tiny
 from workflow_src.errors import InputError
 
 PARTS = ("vae", "unet", "scheduler")
+REMEDY = "remove it and make or fetch it again, or give another folder"
 
 
 def backbone_folder(marker: Path | str) -> Path:
@@ -43,7 +45,7 @@ def backbone_folder(marker: Path | str) -> Path:
 def load_unet(marker: Path | str) -> UNet2DConditionModel:
     """The backbone's UNet, in float32, on the CPU, frozen."""
     folder = backbone_folder(marker)
-    return _load(UNet2DConditionModel, folder / "unet").requires_grad_(False)
+    return load_model(UNet2DConditionModel, folder / "unet").requires_grad_(False)
 
 
 def load_vae(marker: Path | str) -> AutoencoderKL | AutoencoderTiny:
@@ -64,18 +66,40 @@ def load_autoencoder(folder: Path) -> AutoencoderKL | AutoencoderTiny:
         config = AutoencoderTiny.load_config(folder)
         config.pop("block_out_channels", None)  # saved, though the constructor does not take it
         vae = AutoencoderTiny.from_config(config)
-        vae = load_tiny(vae, load_file(folder / "diffusion_pytorch_model.safetensors"))
+        weights = folder / "diffusion_pytorch_model.safetensors"
+        try:
+            vae = load_tiny(vae, load_file(weights))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{weights} is not usable ({reason}): {REMEDY}") from error
     else:
-        vae = _load(AutoencoderKL, folder)
+        vae = load_model(AutoencoderKL, folder)
     return vae.requires_grad_(False).eval()
 
 
-def _load(kind, folder: Path):
+def load_model(kind, folder: Path):
+    """A model from its folder, with all its weights: diffusers itself would draw missing ones.
+
+    Raises:
+        InputError: if the folder holds none, or some weights are missing.
+    """
+    model, found = _load(kind, folder, output_loading_info=True)
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} weights of a {kind.__name__} ({missing[0]}): {REMEDY}"
+        )
+    return model
+
+
+def _load(kind, folder: Path, **options):
     try:
-        return kind.from_pretrained(folder, local_files_only=True)
+        return kind.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{folder} holds no usable {kind.__name__} ({reason})") from error
+        raise InputError(
+            f"{folder} holds no usable {kind.__name__} ({reason}): {REMEDY}"
+        ) from error
 
 
 def to_model_range(images: np.ndarray) -> Tensor:
@@ -121,7 +145,7 @@ def embed_prompts(marker: Path | str, prompts: list[str]) -> Tensor:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     tokenizer = _load(CLIPTokenizer, folder / "tokenizer")
-    encoder = _load(CLIPTextModel, folder / "text_encoder").eval()
+    encoder = load_model(CLIPTextModel, folder / "text_encoder").eval()
     tokens = tokenizer(
         prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
         return_tensors="pt",

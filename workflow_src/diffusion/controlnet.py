@@ -26,6 +26,7 @@ from workflow_src.training import (
     resume,
     rows_of_step,
     set_rate,
+    summed_up,
     training_steps,
 )
 
@@ -85,6 +86,21 @@ def passes_per_step(recipe: ControlNetRecipe, processes: int) -> int:
     return recipe.batch_size // together
 
 
+def require_fit(recipe: ControlNetRecipe, size: int, side: int) -> None:
+    """See that the hint encoder brings masks of one size to latents of the other.
+
+    Raises:
+        InputError: if it has another number of levels than the autoencoder.
+    """
+    levels = len(recipe.hint_channels)
+    if size != side * 2 ** (levels - 1):
+        raise InputError(
+            f"hint_channels has {levels} entries, for an autoencoder that makes latents of "
+            f"{size} / {2 ** (levels - 1)} pixels, but this one makes them of {side}: give one "
+            "entry per halving, and one more"
+        )
+
+
 def train_controlnet(
     unet: UNet2DConditionModel,
     schedule: DDPMScheduler,
@@ -113,13 +129,15 @@ def train_controlnet(
 
     Raises:
         FloatingPointError: naming the step and its data rows, if the loss is not finite.
-        InputError: if the batch does not divide, or the device's memory is too small.
+        InputError: if the batch does not divide, the hint encoder does not fit the autoencoder, or
+            the device's memory is too small.
     """
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision)
     )
     device = accelerator.device
     passes = passes_per_step(recipe, accelerator.num_processes)
+    require_fit(recipe, prepared.size, latents.mean.shape[-1])
     data = TrainingData(prepared, latents, device)
     torch.manual_seed(seed)
     bare = Objective(unet, recipe)
@@ -145,7 +163,8 @@ def train_controlnet(
     def rows_named(step: int) -> list[int]:
         return data.rows[rows_of_step(step, recipe.batch_size, len(data.rows), seed)].tolist()
 
-    journal = Journal(CsvLog(state.folder / "log.csv", start), recipe.log_every, rows_named)
+    csv = CsvLog(state.folder / "log.csv", start) if accelerator.is_main_process else None
+    journal = Journal(csv, recipe.log_every, rows_named)
     snapshots = {0, recipe.steps // 2}
     share = slice(accelerator.process_index, None, accelerator.num_processes)
     for step in training_steps(
@@ -171,8 +190,13 @@ def train_controlnet(
         optimizer.zero_grad(set_to_none=True)
         if average:
             average.update_parameters(bare)
-        means = {name: torch.stack([log[name] for log in logs]).mean() for name in logs[0]}
-        journal.add(step, means | {"grad_norm": norm})
+        if accelerator.optimizer_step_was_skipped:  # fp16 found its scale too large, as it may
+            norm = torch.zeros_like(norm)
+        # Of all passes of all processes, so that the log does not depend on their number.
+        passed = torch.stack([torch.stack(list(log.values())) for log in logs])
+        columns = zip(logs[0], accelerator.gather(passed).T, strict=True)
+        scalars = {name: summed_up(name, values) for name, values in columns}
+        journal.add(step, scalars | {"grad_norm": norm})
         if preview and recipe.preview_every and (step + 1) % recipe.preview_every == 0:
             preview(step + 1, bare)
     if not accelerator.is_main_process:

@@ -24,12 +24,20 @@ def given_autoencoder(
         device: to encode them on.
 
     Raises:
-        InputError: if the folder holds neither.
+        InputError: if the folder holds neither, or they cannot be read.
     """
     if (folder / "config.json").is_file():
         vae = load_autoencoder(folder)
     else:
-        vae = tiny_from_weights(_weights(folder, "encoder"), _weights(folder, "decoder"))
+        encoder, decoder = _weights(folder, "encoder"), _weights(folder, "decoder")
+        try:
+            vae = tiny_from_weights(encoder, decoder)
+        except (KeyError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"{folder} holds no autoencoder of TAESD's family ({reason}): give a pair of its "
+                "weight files, or a folder in diffusers' layout"
+            ) from error
     vae = vae.to(device)
     with torch.no_grad():
         encoded = [vae.encode(to_model_range(images[i : i + 16]).to(device))
@@ -47,8 +55,11 @@ def _weights(folder: Path, part: str) -> dict[str, Tensor]:
             "or give a folder in diffusers' layout (config.json and weights)"
         )
     file = files[0]
-    if file.suffix == ".safetensors":
-        weights = load_file(file)
-    else:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        if file.suffix == ".safetensors":
+            weights = load_file(file)
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # of what kind depends on where a reader stumbled
+        raise InputError(f"{file} is damaged or no file of weights: get it again") from error
     return {name: value.float() for name, value in weights.items()}

@@ -13,6 +13,7 @@ from torch import Tensor
 from workflow_src.diffusion.backbone import (
     backbone_folder,
     embed_prompts,
+    load_model,
     load_unet,
     load_vae,
     to_image_range,
@@ -50,7 +51,7 @@ class Sampler:
         pipeline = StableDiffusionControlNetPipeline(
             vae=load_vae(backbone),
             unet=unet,
-            controlnet=ControlNetModel.from_pretrained(trained / "controlnet"),
+            controlnet=load_model(ControlNetModel, trained / "controlnet"),
             scheduler=DDIMScheduler.from_pretrained(backbone_folder(backbone) / "scheduler"),
             text_encoder=None,
             tokenizer=None,
@@ -64,7 +65,7 @@ class Sampler:
             pipeline.to(DTYPES[recipe.precision])
         self.text, self.empty = embed_prompts(backbone, [prompt, ""]).to(device, pipeline.dtype)
         self.recipe, self.device = recipe, device
-        factor = pipeline.vae_scale_factor
+        self.factor = factor = pipeline.vae_scale_factor
         self.latent_shape = lambda side: (unet.config.in_channels, side // factor, side // factor)
 
     def noise(self, number: int, side: int, seed: int) -> Tensor:

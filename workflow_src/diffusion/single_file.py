@@ -90,6 +90,7 @@ def convert_single_file(file: Path, folder: Path) -> None:
         InputError: if the file is no Stable Diffusion 1.x checkpoint.
     """
     from diffusers import StableDiffusionPipeline
+    from diffusers.loaders.single_file_utils import SingleFileComponentError
 
     with tempfile.TemporaryDirectory() as configs:
         settings = Path(configs) / "model"
@@ -98,7 +99,10 @@ def convert_single_file(file: Path, folder: Path) -> None:
             pipeline = StableDiffusionPipeline.from_single_file(
                 str(file), config=str(settings), local_files_only=True, safety_checker=None
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SingleFileComponentError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{file} is no Stable Diffusion 1.5 checkpoint ({reason})") from error
+            raise InputError(
+                f"{file} is no Stable Diffusion 1.5 checkpoint ({reason}): give another "
+                "`backbone.path`, or null to fetch the model"
+            ) from error
     pipeline.save_pretrained(folder)

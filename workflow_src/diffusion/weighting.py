@@ -72,8 +72,8 @@ def final_weights(w_adapt: Tensor, normalise: bool, bounds: tuple[float, float] 
         w_adapt: (B, 1, h, w), positive.
         normalise: whether to divide by the mean of each image.
         bounds: (w_min, w_max), or None not to clamp. Note that with Eq. 3 a lesion below a quarter
-            of the image has a normalised weight of 1 / 2r > 2: w_max then holds it at 2, and no
-            gradient reaches delta there.
+            of the image has a normalised weight of 1 / 2r > 2: w_max then holds it at 2, whatever
+            delta is there.
     """
     w_final = w_adapt / w_adapt.mean(dim=(1, 2, 3), keepdim=True) if normalise else w_adapt
     return w_final if bounds is None else w_final.clamp(*bounds)

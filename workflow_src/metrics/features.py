@@ -122,7 +122,7 @@ def _require(weights: Path, key: str) -> None:
     if not weights.is_file():
         raise InputError(
             f"{weights} does not exist: fetch it (`snakemake fetch_metric_weights`), give your own "
-            f"as `metrics.{key}`, or set that to stand-in"
+            f"as `metrics.{key}.path`, or set that to stand-in"
         )
 
 
