@@ -58,10 +58,14 @@ def test_reading_in_blocks_gives_what_nibabel_gives(tmp_path, monkeypatch, dtype
     monkeypatch.setattr(nifti, "BLOCK", 7 * 9 * 4)  # blocks of four columns, the last of two
     volume = np.random.default_rng(0).integers(0, 250, (7, 9, 14)).astype(dtype)
     case = write_case(tmp_path, 0, volume, np.ones(volume.shape, np.uint8))
-    found = nifti.read_volume(case / "imaging.nii.gz", lambda block: block.astype(np.uint8))
-    whole = nib.load(case / "imaging.nii.gz").get_fdata()
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, whole)
+    file, to_bytes = case / "imaging.nii.gz", lambda block: block.astype(np.uint8)
+    whole = nib.load(file).get_fdata()
+    for axis in range(3):
+        found = nifti.read_volume(file, to_bytes, axis, 0, whole.shape[axis])
+        assert found.dtype == np.uint8
+        assert np.array_equal(found, whole)
+        part = nifti.read_volume(file, to_bytes, axis, 2, 6)
+        assert np.array_equal(part, whole.take(range(2, 6), axis))
 
 
 def test_volumes_stored_in_another_order_of_axes_hang_the_same(tmp_path):
@@ -90,12 +94,15 @@ def test_a_volume_takes_a_byte_a_voxel_in_any_type(tmp_path, monkeypatch):
     monkeypatch.setattr(nifti, "BLOCK", 2**16)
     volume, labels = drawn((64, 256, 128))
     write_case(tmp_path, 0, volume.astype(np.float64), labels.astype(np.float64))
-    raw = KiTS19(tmp_path, test_fraction=0, validation_fraction=0)
     tracemalloc.start()
-    raw._read_scan(raw.cases[0]), raw._read_labels(raw.cases[0])
-    _, peak = tracemalloc.get_traced_memory()
+    raw = KiTS19(tmp_path, slices="all", test_fraction=0, validation_fraction=0)
+    _, listing = tracemalloc.get_traced_memory()
+    pairs = raw.read(raw.groups()[0])
+    _, reading = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 2 * volume.size + 3 * 2**20
+    assert listing < 3 * 2**20
+    made = sum(image.nbytes + mask.nbytes for image, mask in pairs)
+    assert reading < made + 2 * volume.size + 3 * 2**20
 
 
 @pytest.mark.parametrize("name", ["imaging.nii.gz", "segmentation.nii.gz"])

@@ -1,5 +1,6 @@
 """KiTS19: CT volumes with kidney and tumour labels, read as 2D slices, one volume at a time."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from workflow_src.data.nifti import read_header, read_volume
+from workflow_src.data.nifti import read_blocks, read_header, read_volume
 from workflow_src.data.prepared import Record
 from workflow_src.data.splits import hold_out
 from workflow_src.errors import InputError
@@ -59,6 +60,7 @@ class KiTS19:
         self.missing_sets: list[str] = []
         self.empty: list[str] = []  # slices without the target are chosen by `slices`
         self.plane, self.window, self.target, self.slices = plane, window, target, slices
+        self.lowest = TUMOUR if target == "tumour" else KIDNEY  # label of the foreground
         self.cases = find_cases(root)
         with ThreadPoolExecutor(threads) as pool:
             listed = list(pool.map(self._list_slices, self.cases))
@@ -73,70 +75,59 @@ class KiTS19:
         hold_out(self.records, "test", test_fraction, split_seed, unit)
         hold_out(self.records, "val", validation_fraction, split_seed + 1, unit)
 
-    def _foreground(self, labels: np.ndarray) -> np.ndarray:
-        return labels == TUMOUR if self.target == "tumour" else labels >= KIDNEY
-
     def _list_slices(self, case: Path) -> tuple[list[Record], list[int]]:
-        labels = self._read_labels(case)
-        shown = self._foreground(labels).any(axis=(1, 2))
+        path = case / "segmentation.nii.gz"
+        labels, scan = read_header(path), read_header(case / "imaging.nii.gz")
+        if labels.shape != scan.shape:
+            raise InputError(
+                f"{path} has shape {labels.shape} but its imaging.nii.gz has {scan.shape}: "
+                "they must be equal; fetch the case again"
+            )
+        if not np.allclose(labels.affine, scan.affine, atol=1e-2):
+            raise InputError(
+                f"the header of {path} places it elsewhere than its imaging.nii.gz (the affines "
+                "differ): fetch the case again, or copy the affine from the imaging"
+            )
+        transform, axis = self._orientation(labels)
+        shown = np.zeros(labels.shape[axis], bool)
+        for part, values in read_blocks(path):
+            other = tuple(a for a in range(3) if a != axis)
+            found = _checked_labels(values, path).max(axis=other) >= self.lowest
+            shown[part if axis == 2 else slice(None)] |= found
+        if transform[axis, 1] < 0:
+            shown = shown[::-1]
         numbers = np.flatnonzero(shown if self.slices == "lesion" else np.ones_like(shown))
-        height, width = labels.shape[1:]
+        height, width = (labels.shape[int(np.argmax(transform[:, 0] == a))] for a in (1, 2))
         name = case.name
         return [
             Record(f"{name}_{n:04d}", "KiTS19", name, "train", height, width) for n in numbers
         ], numbers.tolist()
 
-    def _read_labels(self, case: Path) -> np.ndarray:
-        """Labels (slices, H, W) uint8 in the plane asked for, checked."""
-        path = case / "segmentation.nii.gz"
-        image, scan = read_header(path), read_header(case / "imaging.nii.gz")
-        if image.shape != scan.shape:
-            raise InputError(
-                f"{path} has shape {image.shape} but its imaging.nii.gz has {scan.shape}: "
-                "they must be equal; fetch the case again"
-            )
-        if not np.allclose(image.affine, scan.affine, atol=1e-2):
-            raise InputError(
-                f"the header of {path} places it elsewhere than its imaging.nii.gz (the affines "
-                "differ): fetch the case again, or copy the affine from the imaging"
-            )
-
-        def checked(values: np.ndarray) -> np.ndarray:
-            with np.errstate(invalid="ignore"):  # NaN is told apart below
-                labels = values.astype(np.uint8)
-            odd = (labels != values) | (labels > TUMOUR)
-            if odd.any():
-                raise InputError(
-                    f"{path} holds the labels {np.unique(values[odd])[:5].tolist()}: only "
-                    "0 (background), 1 (kidney) and 2 (tumour) are allowed"
-                )
-            return labels
-
-        return self._sliced(read_volume(path, checked), image.affine)
-
-    def _read_scan(self, case: Path) -> np.ndarray:
-        """Grey levels (slices, H, W) uint8 in the plane asked for: the window's Hounsfield units
-        become 0 to 255."""
-        path = case / "imaging.nii.gz"
-        low, high = self.window
-
-        def windowed(hu: np.ndarray) -> np.ndarray:
-            grey = hu.astype(np.float32)
-            if hu.dtype.kind == "f" and not np.isfinite(grey).all():
-                raise InputError(
-                    f"{path} holds voxels that are not finite: fetch or export it again"
-                )
-            grey -= low
-            grey *= 255 / (high - low)
-            np.clip(grey, 0, 255, out=grey)
-            return np.rint(grey, out=grey).astype(np.uint8)
-
-        return self._sliced(read_volume(path, windowed), read_header(path).affine)
-
-    def _sliced(self, volume: np.ndarray, affine: np.ndarray) -> np.ndarray:
-        """View of a volume as (slices, rows, columns) of the plane, turned upright."""
+    def _orientation(self, image: nib.Nifti1Image) -> tuple[np.ndarray, int]:
+        """How the file's axes turn into (slices, rows, columns) of the plane, upright; and which
+        of them is sliced."""
         wanted = axcodes2ornt(ORIENTATIONS[self.plane])
-        return nib.apply_orientation(volume, ornt_transform(io_orientation(affine), wanted))
+        transform = ornt_transform(io_orientation(image.affine), wanted)
+        return transform, int(np.argmax(transform[:, 0] == 0))
+
+    def _read_slices(self, path: Path, to_bytes: Callable, first: int, last: int) -> np.ndarray:
+        """Slices first to last (exclusive) of the plane, (slices, H, W) uint8, upright."""
+        header = read_header(path)
+        transform, axis = self._orientation(header)
+        if transform[axis, 1] < 0:  # counted from the other end of the file
+            first, last = header.shape[axis] - last, header.shape[axis] - first
+        return nib.apply_orientation(read_volume(path, to_bytes, axis, first, last), transform)
+
+    def _windowed(self, hu: np.ndarray, path: Path) -> np.ndarray:
+        """Grey levels uint8: the window's Hounsfield units become 0 to 255."""
+        low, high = self.window
+        grey = hu.astype(np.float32)
+        if hu.dtype.kind == "f" and not np.isfinite(grey).all():
+            raise InputError(f"{path} holds voxels that are not finite: fetch or export it again")
+        grey -= low
+        grey *= 255 / (high - low)
+        np.clip(grey, 0, 255, out=grey)
+        return np.rint(grey, out=grey).astype(np.uint8)
 
     def groups(self) -> list[list[int]]:
         """Rows that are read together: the slices of one volume."""
@@ -148,12 +139,19 @@ class KiTS19:
     def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Slices (H, W, 1) uint8 and masks (H, W) of 0 and 1 of the rows, all of one case."""
         case = next(c for c in self.cases if c.name == self.records[rows[0]].case)
-        scan, labels = self._read_scan(case), self._read_labels(case)
         numbers = [self._slice_numbers[row] for row in rows]
+        first, last = min(numbers), max(numbers) + 1
+
+        def part(name: str, to_bytes: Callable) -> np.ndarray:
+            path = case / name
+            return self._read_slices(path, lambda values: to_bytes(values, path), first, last)
+
+        scan = part("imaging.nii.gz", self._windowed)
+        labels = part("segmentation.nii.gz", _checked_labels)
         return [
             (
-                np.ascontiguousarray(scan[number])[..., None],
-                self._foreground(labels[number]).astype(np.uint8),
+                np.ascontiguousarray(scan[number - first])[..., None],
+                (labels[number - first] >= self.lowest).astype(np.uint8),
             )
             for number in numbers
         ]
@@ -181,3 +179,15 @@ def find_cases(root: Path) -> list[Path]:
                     " or remove the case"
                 )
     return cases
+
+
+def _checked_labels(values: np.ndarray, path: Path) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # NaN is told apart below
+        labels = values.astype(np.uint8)
+    odd = (labels != values) | (labels > TUMOUR)
+    if odd.any():
+        raise InputError(
+            f"{path} holds the labels {np.unique(values[odd])[:5].tolist()}: only "
+            "0 (background), 1 (kidney) and 2 (tumour) are allowed"
+        )
+    return labels
