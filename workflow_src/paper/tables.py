@@ -9,7 +9,7 @@ from workflow_src.paper.columns import COLUMNS
 
 COUNTED = {
     "fidelity": "synthetic images",
-    "faithfulness": "synthetic images looked at",
+    "faithfulness": "synthetic images",
     "score": "test images",
 }
 
@@ -111,8 +111,8 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     if "images" in cells:
         for dataset, part in cells.dropna(subset="images").groupby("dataset", sort=False):
             kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
-            counts = ", ".join(f"{found.images.min():.0f} {COUNTED[kind]}" for kind, found in kinds)
-            lines.append(f"{spec.datasets[dataset]}: {counts}.")
+            counts = [f"{found.images.min():.0f} {COUNTED[kind]}" for kind, found in kinds]
+            lines.append(f"{spec.datasets[dataset]}: {', '.join(dict.fromkeys(counts))}.")
     if "best" in cells and cells.best.eq(True).any():
         lines.append(
             "Bold: better than every other row by a paired test over images, or over seeds where "
