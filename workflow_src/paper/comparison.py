@@ -14,7 +14,7 @@ from scipy import stats
 from workflow_src.paper.cells import value_at
 from workflow_src.paper.columns import COLUMNS, Column
 from workflow_src.paper.paired import Runs, over_images
-from workflow_src.paper.tables import number, signed
+from workflow_src.paper.tables import number, p_text, signed
 
 LEVEL = 0.05
 SAME, DIFFERS, UNCLEAR, UNTESTED = "same", "differs", "no difference shown", "no test possible"
@@ -148,7 +148,7 @@ def cell_line(cell: pd.Series) -> list[str]:
     gap = signed(cell.difference, name)
     if pd.notna(cell.low):
         gap += f" [{signed(cell.low, name)}, {signed(cell.high, name)}]"
-    test = f"{cell.over}, p {cell.p:.3f}" if pd.notna(cell.p) else ""
+    test = f"{cell.over}, p {p_text(cell.p)}" if pd.notna(cell.p) else ""
     return [*where, number(cell["first"], name), number(cell["second"], name), gap, test,
             cell.verdict]  # fmt: skip
 
