@@ -71,7 +71,7 @@ def checkout(tmp_path_factory) -> Path:
     """A copy of the workflow, without results, to run Snakemake in."""
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
     folder.mkdir()
-    for part in ("rules", "workflow_src", "config", "envs", "tests"):
+    for part in ("rules", "workflow_src", "config", "envs", "slurm", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "README.md", "requirements.lock"):
         shutil.copy(ROOT / part, folder / part)
