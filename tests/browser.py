@@ -21,7 +21,7 @@ class Browser:
         command_read, self._write = os.pipe()
         self._read, answer_write = os.pipe()
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "sh", CHROMIUM,
+            ["bash", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "bash", CHROMIUM,
              "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--disable-background-networking", "--remote-debugging-pipe",
              f"--user-data-dir={profile}", "about:blank"],
