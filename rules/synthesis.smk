@@ -26,11 +26,12 @@ rule train_controlnet:
         latents=subpath(input.latents, parent=True),
         output=subpath(output[0], parent=True),
         recipe=method_recipe,
+        prompt=dataset_setting("prompt"),
         launch=launcher("train_controlnet"),
     shell:
         "{params.launch} -m workflow_src.train_controlnet --backbone {input.backbone}"
         " --data {params.data} --latents {params.latents} --output {params.output}"
-        " --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
+        " --prompt {params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
 
 
 rule score_stability:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from PIL import Image
 from safetensors.torch import load_file
 
 from workflow_src import cache_latents, train_controlnet
@@ -58,6 +59,16 @@ def test_the_warm_up_and_the_clip_hold_the_weights_back(train, backbone):
     assert moved() == pytest.approx(1e-3, rel=0.01)
     assert moved(warmup=10) == pytest.approx(1e-4, rel=0.01)
     assert moved(gradient_clip=0.0) == pytest.approx(1e-3, rel=0.01)
+
+
+def test_previews_are_drawn_and_change_nothing_else(train):
+    plain, _ = train(UNIFORM)
+    seen, _ = train(replace(UNIFORM, preview_every=2))
+    grids = [Image.open(seen / f"preview_{step:06d}.png") for step in (2, 4)]
+    assert {grid.size for grid in grids} == {(8 * 32, 2 * 32)}  # eight masks above their images
+    assert not (seen / "preview").exists()
+    ours, theirs = (load_file(folder / "decoder.safetensors") for folder in (seen, plain))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_bf16_trains_every_method_and_keeps_float32_weights(train, other_precision):

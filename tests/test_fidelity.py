@@ -130,7 +130,7 @@ def test_missing_weights_are_named_with_the_remedy(kind, tmp_path):
     with pytest.raises(InputError) as raised:
         make_extractor(kind, str(tmp_path / "weights.pth"), "cpu")
     message = str(raised.value)
-    assert f"{tmp_path / 'weights.pth'} does not exist: fetch it" in message
+    assert f"{tmp_path / 'weights.pth'} does not exist: give your own" in message
     assert f"metrics.{kind}.path" in message and "stand-in" in message
 
 

@@ -25,7 +25,7 @@ def run(main: Callable[..., None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         auto_cli(main, as_positional=False)
-    except InputError as error:
+    except (InputError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         if error.errno not in DISK_ERRORS:

@@ -22,6 +22,7 @@ def main(
     output: Path,
     recipe: ControlNetRecipe,
     seed: int = 0,
+    prompt: str = "",
 ) -> None:
     """Train a ControlNet.
 
@@ -32,26 +33,32 @@ def main(
         output: folder of the trained method.
         recipe: the method.
         seed: of weights, order and noise.
+        prompt: what the images are captioned, for previews.
     """
     from diffusers import DDPMScheduler
 
     from workflow_src.diffusion.backbone import backbone_folder, load_unet
     from workflow_src.diffusion.controlnet import recipe_facts, save_trained, train_controlnet
     from workflow_src.diffusion.latents import load_latents
+    from workflow_src.diffusion.preview import preview_grids
+    from workflow_src.training import best_device
 
     prepared, cached = PreparedSet(data), load_latents(latents)
     facts = recipe_facts(recipe, cached, len(prepared.rows("train"))) | {"seed": seed}
     facts["backbone"] = file_sha256(backbone)
     state = State(output, SCRIPT, facts)
     schedule = DDPMScheduler.from_pretrained(backbone_folder(backbone) / "scheduler")
-    trained = train_controlnet(load_unet(backbone), schedule, prepared, cached, recipe, seed, state)
+    preview = preview_grids(backbone, prepared, prompt, state.folder, best_device())
+    trained = train_controlnet(
+        load_unet(backbone), schedule, prepared, cached, recipe, seed, state, preview
+    )
     if trained is None:  # not the first process
         return
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
     save_trained(trained, content)
-    for snapshot in state.folder.glob("delta_*.npz"):
-        shutil.copy(snapshot, content)  # not moved: a run that fails now finds them again
+    for made in [*state.folder.glob("delta_*.npz"), *state.folder.glob("preview_*.png")]:
+        shutil.copy(made, content)  # not moved: a run that fails now finds them again
     write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT)})
     state.finish(content, "recipe.json")
 

@@ -1,5 +1,6 @@
 """Training a ControlNet by any of the methods: one loop, from one process to a node of GPUs."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -109,7 +110,7 @@ def train_controlnet(
     recipe: ControlNetRecipe,
     seed: int,
     state: State,
-    preview=None,
+    preview: Callable[[int, Objective], None] | None = None,
 ) -> Objective | None:
     """Train a method.
 
@@ -197,7 +198,10 @@ def train_controlnet(
         columns = zip(logs[0], accelerator.gather(passed).T, strict=True)
         scalars = {name: summed_up(name, values) for name, values in columns}
         journal.add(step, scalars | {"grad_norm": norm})
-        if preview and recipe.preview_every and (step + 1) % recipe.preview_every == 0:
+        if (
+            preview and recipe.preview_every and (step + 1) % recipe.preview_every == 0
+            and accelerator.is_main_process
+        ):  # fmt: skip
             preview(step + 1, bare)
     if not accelerator.is_main_process:
         return None

@@ -121,8 +121,8 @@ class Clip(nn.Module):
 def _require(weights: Path, key: str) -> None:
     if not weights.is_file():
         raise InputError(
-            f"{weights} does not exist: fetch it (`snakemake fetch_metric_weights`), give your own "
-            f"as `metrics.{key}.path`, or set that to stand-in"
+            f"{weights} does not exist: give your own as `metrics.{key}.path`, set that to null to "
+            "fetch them, or to stand-in"
         )
 
 
