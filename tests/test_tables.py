@@ -1,7 +1,10 @@
 """The paper's tables: cells against per-image scores, gaps said, three formats that agree."""
 
+import hashlib
+import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +223,77 @@ def test_a_data_set_that_the_paper_lacks_is_tabled_and_drawn(results):
     figure = results.parent / "figure"
     plot_accuracy_cost.main(results.parent / "table3.csv", dataset="moles", output=figure)
     assert figure.with_suffix(".png").stat().st_size > 1000
+
+
+def test_only_what_tests_support_is_bold(results):
+    cells, text, _ = make(results)
+    assert [(c.row, c.column) for c in cells.itertuples() if c.best is True] == [
+        ("order", name) for name in ("dice", "iou", "iou_class_mean")
+    ]
+    assert text.count("**") == 2 * 3 and "Bold: better than every other row" in text
+    copies = results / "scores" / "polyps"
+    shutil.rmtree(copies / "unext")
+    shutil.copytree(copies / "order", copies / "unext")  # two that are equally good
+    cells, text, _ = make(results)
+    assert "**" not in text and "Bold" not in text
+    assert not [c for c in cells.itertuples() if c.best is True]
+
+
+def test_a_changed_metric_changes_its_cells_alone(results):
+    before, *_ = make(results)
+    place = results / "scores" / "polyps" / "unext" / "seed1"
+    shutil.rmtree(place)
+    write_scores(place, 1, 0.3)
+    after, *_ = make(results)
+    changed = [
+        (a.row, a.column)
+        for a, b in zip(before.itertuples(), after.itertuples(), strict=True)
+        if a.mean != b.mean and not (np.isnan(a.mean) and np.isnan(b.mean))
+    ]
+    assert changed == [("unext", name) for name in ("dice", "iou", "iou_class_mean")]
+
+
+def test_every_cell_names_the_files_behind_it(results):
+    make(results)
+    facts = json.loads((results.parent / "table3.json").read_text())
+    for cell in facts["cells"]:
+        files = [Path(file["path"]) for file in cell["from"]]
+        if cell["row"] == "giant":
+            assert not files
+            continue
+        assert len(files) == (1 if cell["column"] in ("parameters", "gflops") else 3)
+        for file, path in zip(cell["from"], files, strict=True):
+            assert cell["row"] in str(path)
+            assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_latex_is_balanced_and_its_rows_are_as_wide_as_its_columns(results):
+    *_, latex = make(results)
+    opened = re.findall(r"\\(begin|end){(\w+)}", latex)
+    stack = []
+    for kind, name in opened:
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert not stack
+    (columns,) = re.findall(r"\\begin{tabular}{(\w+)}", latex)
+    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
+    bare = re.sub(r"\\[a-zA-Z]+|\\[%&_#$]|\$[^$]*\$", "", latex)
+    assert not re.findall(r"[%_#$^~<>]", bare.replace("{%\n", "").replace("{>}", ""))
+    assert not re.findall(r"[^\x00-\x7f]", bare)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles(results, tmp_path):
+    make(results)
+    shutil.copy(results.parent / "table3.tex", tmp_path / "table.tex")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}"
+        "\\begin{document}\\input{table}\\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout and "undefined" not in done.stdout.lower()
