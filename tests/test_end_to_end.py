@@ -2,11 +2,13 @@
 
 import base64
 import json
+import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM, Browser
 from conftest import ROOT
 from PIL import Image
 
@@ -52,7 +54,9 @@ def test_a_cell_is_the_mean_of_the_scores_below_it(finished):
 
 
 def test_the_figures_show_something(finished):
-    for name in ("figure6", "figure7", "figure8", "training", "accuracy_cost"):
+    names = [path.stem for path in (finished / "figures").glob("*.png")]
+    assert len(names) == 9
+    for name in names:
         picture = np.asarray(Image.open(finished / f"figures/{name}.png").convert("L"))
         assert picture.std() > 5, name
         assert (finished / f"figures/{name}.pdf").read_bytes()[:5] == b"%PDF-"
@@ -62,8 +66,39 @@ def test_the_report_is_one_file(finished):
     html = (finished / "report.html").read_text()
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", html)
     pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", html)
-    assert len(pictures) == 5
+    assert len(pictures) == 9
     assert all(base64.b64decode(p)[:4] == b"\x89PNG" for p in pictures)
+
+
+def test_the_report_opens_in_a_browser(finished, tmp_path):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    browser = Browser(tmp_path)
+    try:
+        for width in (1280, 390):
+            browser.open(finished / "report.html", width)
+            assert not browser.problems() and not browser.requests()
+            assert browser.ask("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+            assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    finally:
+        browser.close()
+
+
+def test_audit_and_claims_are_made(finished):
+    findings = json.loads((finished / "audit.json").read_text())
+    assert {"impossible", "contradiction", "measured", "right"} == {f["kind"] for f in findings}
+    claims = json.loads((finished / "claims.json").read_text())
+    verdicts = {name: claim["verdict"] for name, claim in claims.items()}
+    assert verdicts["order_parameters"] == "holds"
+    assert verdicts["order_small"] == verdicts["law_fid_polyps"] == "not run"
+
+
+def test_snakemakes_own_report_has_categories_and_captions(finished, snakemake, tmp_path):
+    code, printed = snakemake(*CONFIG, "--report", tmp_path / "report.html")
+    assert code == 0, printed[-3000:]
+    html = (tmp_path / "report.html").read_text()
+    for words in ("Audit and claims", "Tables", "Figure 8: delta maps", "over training."):
+        assert words in html
 
 
 def test_a_training_notes_where_it_comes_from(finished):
@@ -103,8 +138,24 @@ def test_one_ablation_reruns_alone(finished, snakemake):
         "predictions/polyps/order_34/seed0/predictions.json",
         "scores/polyps/order_34/seed0/metrics.json",
         "tables/table6.csv",
+        "claims.md",
+        "audit.md",
+        "figures/published.pdf",
         "report.html",
     }
+
+
+def test_a_changed_metric_remakes_what_shows_it_alone(finished, snakemake):
+    metrics = finished / "scores/polyps/order_34/seed0/metrics.json"
+    before, dates = metrics.read_text(), metrics.stat()
+    metrics.write_text(before.replace('"dice"', '"dice" '))
+    _, printed = snakemake(*CONFIG, "-n", "report")
+    metrics.write_text(before)
+    os.utime(metrics, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    made = {path.split("/", 2)[2] for path in jobs_of(printed)}
+    assert "tables/table6.csv" in made and "claims.md" in made
+    others = {f"tables/table{number}.csv" for number in range(1, 6)}
+    assert not made & others and not [path for path in made if "/seed" in path]
 
 
 def test_another_seed_plans_that_seed_alone(finished, snakemake):
