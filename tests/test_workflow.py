@@ -62,7 +62,7 @@ def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
     if study == "config":
         # 4 methods on two sets and Table 4's other rungs on one, by 3 seeds
         assert jobs["train_controlnet"] == (4 + 4 + 3) * 3
-        assert jobs["train_nnunet"] == 4 * 2 * 3
+        assert jobs["train_nnunet"] == 5 * 2 * 3  # real, three methods, and the control
         assert jobs["train_segmenter"] == 7 * 3
 
 
