@@ -253,6 +253,12 @@ def test_a_changed_metric_changes_its_cells_alone(results):
     assert changed == [("unext", name) for name in ("dice", "iou", "iou_class_mean")]
 
 
+def test_the_caption_says_seeds_and_images(results):
+    *_, latex = make(results)
+    (caption,) = re.findall(r"\\caption{(.*)}", latex)
+    assert caption == "Table 3: Segmentation. Seeds: 0, 1, 2. Polyps: 11 test images."
+
+
 def test_every_cell_names_the_files_behind_it(results):
     make(results)
     facts = json.loads((results.parent / "table3.json").read_text())

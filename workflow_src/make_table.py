@@ -8,7 +8,7 @@ from workflow_src.command import run
 from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import TableSpec, make_cells
 from workflow_src.paper.sources import sources
-from workflow_src.paper.tables import layout, notes, to_latex, to_markdown
+from workflow_src.paper.tables import layout, notes, protocol, to_latex, to_markdown
 from workflow_src.runs import write_json, write_text
 
 
@@ -26,20 +26,21 @@ def main(
     """
     paper = yaml.safe_load(published.read_text()).get(number, {})
     cells = mark_best(make_cells(spec, paper), spec)
-    table, protocol, lines = layout(cells, spec), remarks or [], notes(cells, spec)
+    table, lines = layout(cells, spec), notes(cells, spec)
+    caption = [*(remarks or []), *protocol(cells, spec)]
     title = f"Table {number}: {paper.get('title', '')}".rstrip(": ")
     facts = {
         "number": number,
         "title": title,
-        "notes": protocol + lines,
+        "notes": caption + lines,
         "headings": table[0],
         "rows": table[1],
         "cells": sources(cells, spec),
     }
     cells = cells.dropna(axis=1, how="all")
     write_text(output.with_suffix(".csv"), cells.to_csv(index=False))
-    write_text(output.with_suffix(".md"), to_markdown(title, table, protocol, lines))
-    write_text(output.with_suffix(".tex"), to_latex(title, table, protocol, lines, number))
+    write_text(output.with_suffix(".md"), to_markdown(title, table, caption, lines))
+    write_text(output.with_suffix(".tex"), to_latex(title, table, caption, lines, number))
     write_json(output.with_suffix(".json"), facts)
     print(output.with_suffix(".md").read_text())
 

@@ -102,17 +102,20 @@ def written(
     return pd.DataFrame(lines, columns=["", *map(escape, headings)])
 
 
-def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
-    """What a reader must know: seeds, intervals, stand-ins, sets not run, tests."""
-    seeds = ", ".join(map(str, spec.seeds))
-    lines = [
-        f"Ours; in round brackets the paper's figure, and by how much ours differs. Seeds: {seeds}."
-    ]
+def protocol(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """What the numbers are over: seeds, and images of each data set."""
+    lines = [f"Seeds: {', '.join(map(str, spec.seeds))}."]
     if "images" in cells:
         for dataset, part in cells.dropna(subset="images").groupby("dataset", sort=False):
             kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
             counts = [f"{found.images.min():.0f} {COUNTED[kind]}" for kind, found in kinds]
             lines.append(f"{spec.datasets[dataset]}: {', '.join(dict.fromkeys(counts))}.")
+    return lines
+
+
+def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """What a reader must know: how to read a cell, intervals, stand-ins, sets not run, tests."""
+    lines = ["Ours; in round brackets the paper's figure, and by how much ours differs."]
     if "best" in cells and cells.best.eq(True).any():
         lines.append(
             "Bold: better than every other row by a paired test over images, or over seeds where "
@@ -150,11 +153,11 @@ def p_text(p: float) -> str:
     return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def to_markdown(title: str, table: tuple, protocol: list[str], remarks: list[str]) -> str:
+def to_markdown(title: str, table: tuple, caption: list[str], remarks: list[str]) -> str:
     """The table with its title and notes."""
     body = written(table, lambda text: text.replace("|", r"\|"), "**{}**")
     lines = [f"# {title}", "", body.to_markdown(index=False, disable_numparse=True), ""]
-    return "\n".join(lines + [f"- {remark}" for remark in protocol + remarks]) + "\n"
+    return "\n".join(lines + [f"- {remark}" for remark in caption + remarks]) + "\n"
 
 
 LATEX = str.maketrans(
@@ -165,21 +168,19 @@ LATEX = str.maketrans(
 )  # fmt: skip
 
 
-def to_latex(
-    title: str, table: tuple, protocol: list[str], remarks: list[str], number_: str
-) -> str:
+def to_latex(title: str, table: tuple, caption: list[str], remarks: list[str], number_: str) -> str:
     r"""A booktabs table, ready to \input; it needs the packages booktabs and graphicx.
 
-    The protocol is the caption; the other notes stand below, and a table too wide is shrunk.
+    The caption is title and protocol; the remarks stand below, and a table too wide is shrunk.
     """
     body = written(table, lambda text: text.translate(LATEX), r"\textbf{{{}}}")
     columns = "l" + "c" * (body.shape[1] - 1)
     tabular = body.to_latex(index=False, escape=False, column_format=columns).rstrip()
-    caption, below = (" ".join(t).translate(LATEX) for t in ([f"{title}.", *protocol], remarks))
+    above, below = (" ".join(t).translate(LATEX) for t in ([f"{title}.", *caption], remarks))
     fit = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
     return (
         "\\begin{table}[t]\n\\centering\n\\small\n"
-        f"\\caption{{{caption}}}\n\\label{{tab:{number_}}}\n"
+        f"\\caption{{{above}}}\n\\label{{tab:{number_}}}\n"
         f"{fit}\n{tabular}}}\n\\par\\smallskip\n"
         f"\\begin{{minipage}}{{\\linewidth}}\\footnotesize\n{below}\n\\end{{minipage}}\n"
         "\\end{table}\n"
