@@ -59,7 +59,7 @@ def killed(sources, tmp_path_factory) -> tuple[Path, list[dict]]:
     """The folder of a training killed after its second checkpoint, and its log until then."""
     output = tmp_path_factory.mktemp("killed")
     process = start(sources, output)
-    deadline = time.time() + 120
+    deadline = time.time() + 300
     while process.poll() is None and time.time() < deadline:
         logs = list(output.glob(".state-*/results/*/*/fold_0/log.csv"))
         if logs and len(rows(logs[0])) >= 3:  # written before the third checkpoint is
