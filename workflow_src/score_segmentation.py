@@ -76,6 +76,8 @@ def main(data: Path, predictions: Path, output: Path) -> None:
     """
     prepared = PreparedSet(data)
     predicted = Predictions(predictions, prepared)
+    if not len(predicted.rows):
+        raise InputError(f"{predictions} holds no image to score: {data} has no test images")
     table = score(prepared, predicted)
     with whole_folder(output, "metrics.json") as folder:
         table.to_csv(folder / "metrics.csv", index=False)

@@ -74,7 +74,7 @@ def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, di
         Facts that name the data, and {"train": [...], "val": [...]}.
 
     Raises:
-        InputError: if the mix asks for synthetic images that are not there.
+        InputError: if the mix asks for synthetic images that are not there, or for none.
     """
     real = json.loads((plan / "plan.json").read_text())
     facts = {"plan": real["plans"], "data": real["data"], "mix": asdict(mix)}
@@ -89,6 +89,8 @@ def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, di
                 f"{synthetic} holds {len(made['cases'])} synthetic images but ratio {mix.ratio} "
                 f"needs {wanted}: raise `per_mask` of the sampling"
             )
+        if not wanted:
+            raise InputError(f"ratio {mix.ratio} of {len(real['cases']['train'])} images is none")
         train += spread(made["cases"], wanted, len(real["cases"]["train"]))
         facts["synthetic"] = made["data"]
     if not train:
