@@ -27,6 +27,7 @@ demo: setup
 	@echo "tables    results/demo/tables/table{1..6}.{csv,md,tex}"
 	@echo "figures   results/demo/figures/"
 	@echo "report    results/demo/report.html"
+	@echo "verdicts  results/demo/claims.md, results/demo/audit.md"
 
 test: setup
 	@$(VENV)/bin/python -m pytest

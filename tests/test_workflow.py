@@ -67,7 +67,8 @@ def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
 
 
 def test_named_targets_exist(snakemake):
-    targets = [*(f"table{n}" for n in range(1, 7)), "figures", "ablation_law", "ablation_order"]
+    targets = [*(f"table{n}" for n in range(1, 7)), "figures", "report"]
+    targets += ["ablation_law", "ablation_order"]
     code, printed = snakemake("-n", "--configfile", "config/demo.yaml", "--", "all", *targets)
     assert code == 0, printed
     assert set(planned(printed)) >= set(targets)
