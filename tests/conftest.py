@@ -66,7 +66,7 @@ def pair_folder(tmp_path):
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
     """A copy of the workflow, without results, to run Snakemake in."""
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
@@ -78,7 +78,7 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def snakemake(checkout):
     """A function that runs Snakemake in the copy: arguments in, exit code and printed text out."""
 
