@@ -22,6 +22,7 @@ $(VENV)/installed: requirements.lock
 
 demo: setup
 	@$(SNAKEMAKE) --configfile config/demo.yaml --cores $(CORES) --rerun-incomplete \
+	  --scheduler greedy \
 	  --show-failed-logs --quiet rules host reason
 	@echo
 	@echo "tables    results/demo/tables/table{1..6}.{csv,md,tex}"
