@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import ROOT
 from scipy import stats
 
 from workflow_src import make_table, plot_accuracy_cost
 from workflow_src.paper.cells import TableSpec
-from workflow_src.runs import write_json
+from workflow_src.runs import provenance, write_json
 from workflow_src.score_segmentation import MEASURES, summarise
 
 ROWS = {"mkunet": "MK-UNet", "order": "ORDER", "unext": "UNeXt"}
@@ -44,7 +45,9 @@ def write_scores(folder: Path, seed: int, level: float) -> None:
     table["iou_class_mean"] = (iou + 1) / 2
     folder.mkdir(parents=True)
     table.to_csv(folder / "metrics.csv", index=False)
-    write_json(folder / "metrics.json", summarise(table, []))
+    made = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
+    made["provenance"] = provenance("workflow_src.score_segmentation")
+    write_json(folder / "metrics.json", summarise(table, []) | made)
 
 
 @pytest.fixture
@@ -271,6 +274,21 @@ def test_every_cell_names_the_files_behind_it(results):
         for file, path in zip(cell["from"], files, strict=True):
             assert cell["row"] in str(path)
             assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_table_says_which_runs_data_and_environment_it_comes_from(results):
+    make(results)
+    facts = json.loads((results.parent / "table3.json").read_text())
+    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+    assert lock.startswith(facts["provenance"]["lock"]) and facts["provenance"]["libraries"]
+    (cell,) = [c for c in facts["cells"] if (c["row"], c["column"]) == ("order", "dice")]
+    assert [file["weights"] for file in cell["from"]] == ["order 0", "order 1", "order 2"]
+    assert len({file["data"] for file in cell["from"]}) == 1 and cell["from"][0]["data"]
+    assert all(file["lock"] == facts["provenance"]["lock"] for file in cell["from"])
+    config = facts["config"]
+    shutil.rmtree(results / "scores" / "polyps" / "unext")
+    make(results)
+    assert json.loads((results.parent / "table3.json").read_text())["config"] == config
 
 
 def test_latex_is_balanced_and_its_rows_are_as_wide_as_its_columns(results):

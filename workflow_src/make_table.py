@@ -1,5 +1,6 @@
 """Make one of the paper's tables from the metrics on disk: csv, md, tex; json says whence."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -7,9 +8,9 @@ import yaml
 from workflow_src.command import run
 from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import TableSpec, make_cells
-from workflow_src.paper.sources import sources
+from workflow_src.paper.sources import content_hash, sources
 from workflow_src.paper.tables import layout, notes, protocol, to_latex, to_markdown
-from workflow_src.runs import write_json, write_text
+from workflow_src.runs import provenance, write_json, write_text
 
 
 def main(
@@ -36,6 +37,8 @@ def main(
         "headings": table[0],
         "rows": table[1],
         "cells": sources(cells, spec),
+        "config": content_hash([asdict(spec), remarks]),
+        "provenance": provenance("workflow_src.make_table"),
     }
     cells = cells.dropna(axis=1, how="all")
     write_text(output.with_suffix(".csv"), cells.to_csv(index=False))

@@ -171,7 +171,7 @@ class CsvLog:
 
 
 def provenance(script: str) -> dict:
-    """Where a result comes from: commit, code, library versions, hardware.
+    """Where a result comes from: commit, code, environment, library versions, hardware.
 
     No date: the same code on the same data writes the same bytes. Snakemake keeps the times.
     """
@@ -186,6 +186,7 @@ def provenance(script: str) -> dict:
         "script": script,
         "code": code_hash(script),
         "commit": _commit(),
+        "lock": _lock(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES if version(name)},
         "hardware": _hardware(),
@@ -201,6 +202,12 @@ def _commit() -> str | None:
         ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _lock() -> str | None:
+    """The hash of the environment's pins, as short as the code's; None where they are not."""
+    file = ROOT / "requirements.lock"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else None
 
 
 def _hardware() -> str:

@@ -85,6 +85,7 @@ def main(data: Path, predictions: Path, output: Path) -> None:
         facts |= {
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
+            "data": prepared.meta["sha256"],
             "provenance": provenance("workflow_src.score_segmentation"),
         }
         write_json(folder / "metrics.json", facts)

@@ -7,7 +7,9 @@ import pandas as pd
 
 from workflow_src.command import run
 from workflow_src.metrics.stability import StabilityLimits, judge
-from workflow_src.runs import write_json
+from workflow_src.runs import provenance, write_json
+
+SCRIPT = "workflow_src.score_stability"
 
 
 def main(log: Path, output: Path, limits: StabilityLimits) -> None:
@@ -18,7 +20,8 @@ def main(log: Path, output: Path, limits: StabilityLimits) -> None:
         output: the verdict, a json file.
         limits: what counts as unstable.
     """
-    write_json(output, judge(pd.read_csv(log), limits) | {"limits": asdict(limits)})
+    verdict = judge(pd.read_csv(log), limits) | {"limits": asdict(limits)}
+    write_json(output, verdict | {"provenance": provenance(SCRIPT)})
 
 
 if __name__ == "__main__":

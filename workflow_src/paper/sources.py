@@ -1,6 +1,7 @@
-"""Where each cell of a table comes from: its metrics files, their hashes, their makers."""
+"""Where each cell of a table comes from: its metrics files, and the runs that made them."""
 
 import hashlib
+import json
 
 import pandas as pd
 
@@ -8,8 +9,17 @@ from workflow_src.paper.cells import TableSpec, read_runs
 from workflow_src.paper.columns import COLUMNS
 
 
+def content_hash(content) -> str:
+    """Hex digest of JSON-able data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def sources(cells: pd.DataFrame, spec: TableSpec) -> list[dict]:
-    """For each cell its row, data set and column, and the files that its number is made of."""
+    """For each cell its row, data set and column, and the files that its number is made of.
+
+    A file names the script that wrote it, with its code, commit, hardware and environment (the hash
+    of requirements.lock), and the hashes of the trained weights and of the data that it judges.
+    """
     known = {}
     found = []
     for cell in cells[["row", "dataset", "column", "runs"]].itertuples():
@@ -19,7 +29,9 @@ def sources(cells: pd.DataFrame, spec: TableSpec) -> list[dict]:
             known[str(path)] = {
                 "path": str(path),
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                **{key: made.get(key) for key in ("script", "code", "commit", "hardware")},
+                **{key: made.get(key) for key in ("script", "code", "commit", "hardware", "lock")},
+                "weights": facts.get("model") if isinstance(facts.get("model"), str) else None,
+                "data": content_hash(facts["data"]) if "data" in facts else None,
             }
         found.append(
             {
