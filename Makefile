@@ -1,5 +1,6 @@
 # make demo   sets up once, then runs the demo study to the end
 # make test   sets up once, then runs the tests
+# make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 # make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ CORES ?= 2
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test lock clean
+.PHONY: setup demo test test-survival lock clean
 
 setup: $(VENV)/installed
 
@@ -32,6 +33,10 @@ demo: setup
 
 test: setup
 	@$(VENV)/bin/python -m pytest
+
+test-survival: setup
+	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \
+	  --work "$$(mktemp -d)" --table docs/survival.md
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

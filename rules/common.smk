@@ -10,9 +10,13 @@ from workflow_src.configuration import models_of, resolve, validated
 from workflow_src.data.inventory import inventory
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
+from workflow_src.stale_lock import drop_stale_lock
 from workflow_src.steering import steer_scripts
 
 steer_scripts(workflow.basedir)
+if workflow.is_main_process:
+    nodes = workflow.resource_settings.nodes  # None without an executor's queue
+    call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
 
 try:
     validated(config)

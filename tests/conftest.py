@@ -66,15 +66,20 @@ def pair_folder(tmp_path):
     return write
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory) -> Path:
-    """A copy of the workflow, without results, to run Snakemake in."""
-    folder = tmp_path_factory.mktemp("checkout") / "workflow"
-    folder.mkdir()
+def copy_of_the_workflow(folder: Path) -> None:
+    """Copy the workflow, without results."""
+    folder.mkdir(parents=True)
     for part in ("rules", "workflow_src", "config", "envs", "slurm", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "README.md", "requirements.lock"):
         shutil.copy(ROOT / part, folder / part)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the workflow to run Snakemake in."""
+    folder = tmp_path_factory.mktemp("checkout") / "workflow"
+    copy_of_the_workflow(folder)
     return folder
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from jsonargparse import auto_cli
 
 from workflow_src.errors import InputError
+from workflow_src.steering import end_with_snakemake
 
 DISK_ERRORS = {
     errno.ENOSPC: "the disk is full: free some space, or move results/ to a larger disk",
@@ -23,6 +24,7 @@ def run(main: Callable[..., None]) -> None:
     What the user can mend ends in one line that says how, not in a traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    end_with_snakemake()
     try:
         auto_cli(main, as_positional=False)
     except (InputError, FloatingPointError) as error:

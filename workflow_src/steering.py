@@ -1,8 +1,12 @@
-"""The environment that the rules' commands run in."""
+"""The environment that the rules' commands run in, and their end when Snakemake is killed."""
 
 import os
 import sys
+import threading
+import time
 from pathlib import Path
+
+SNAKEMAKE_PID = "WORKFLOW_SNAKEMAKE_PID"
 
 
 def steer_scripts(root: Path) -> None:
@@ -17,8 +21,32 @@ def steer_scripts(root: Path) -> None:
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     os.environ["PYTHONPATH"] = str(root)
+    os.environ[SNAKEMAKE_PID] = str(os.getpid())
     os.environ.setdefault("TQDM_MININTERVAL", "10")
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     # Keep freed memory: on a CPU, glibc hands each step's tensors back and faults them in again.
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
     os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
+
+
+def end_with_snakemake() -> None:
+    """End this process, and those below it, once the Snakemake that started it is gone.
+
+    After a `kill -9` of Snakemake its jobs would go on, and write into the folders of the next
+    call's jobs. A script that no Snakemake started, or one in another container, is left alone.
+    """
+    import psutil
+
+    parents = {parent.pid: parent for parent in psutil.Process().parents()}
+    snakemake = parents.get(int(os.environ.get(SNAKEMAKE_PID, 0)))
+    if snakemake is None:
+        return
+
+    def watch() -> None:
+        while snakemake.is_running():
+            time.sleep(0.5)
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
