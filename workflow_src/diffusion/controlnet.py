@@ -147,12 +147,7 @@ def train_controlnet(
     if recipe.precision != "fp32":
         unet.to(DTYPES[recipe.precision])
     bare.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(bare, recipe),
-        weight_decay=recipe.weight_decay,
-        fused=device.type == "cuda",
-    )
-    objective, optimizer = accelerator.prepare(bare, optimizer)
+    objective, optimizer = accelerator.prepare(bare, new_optimizer(bare, recipe))
     average = moving_average(bare, recipe.ema) if recipe.ema else None
     parts = {"objective": bare, "optimizer": optimizer}
     parts |= {"average": average} if average else {}
@@ -220,14 +215,14 @@ def _forward(objective, batch: Batch, recipe: ControlNetRecipe):
         ) from error
 
 
-def parameter_groups(objective: Objective, recipe: ControlNetRecipe) -> list[dict]:
-    """Optimiser groups: φ learns at a rate of its own."""
+def new_optimizer(objective: Objective, recipe: ControlNetRecipe) -> torch.optim.AdamW:
+    """AdamW in one pass over the weights, where φ learns at a rate of its own."""
     phi = list(objective.weighter.parameters()) if objective.weighter is not None else []
     others = [p for n, p in objective.named_parameters() if not n.startswith("weighter.")]
     groups = [{"params": [p for p in others if p.requires_grad], "lr": recipe.learning_rate}]
     if phi:
         groups.append({"params": phi, "lr": recipe.weighter_learning_rate})
-    return groups
+    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
 
 
 @torch.no_grad()
