@@ -41,7 +41,7 @@ TOKENS, TEXT = 77, 768  # of CLIP ViT-L/14's text encoder
 
 
 def stable_diffusion(width: float) -> tuple[UNet2DConditionModel, AutoencoderKL, CLIPTextModel]:
-    """Networks of Stable Diffusion 1.5's sizes, with random weights; the UNet's width may differ."""
+    """Stable Diffusion 1.5's networks with random weights; the UNet's width may differ."""
     unet = UNet2DConditionModel(
         block_out_channels=[int(c * width) for c in (320, 640, 1280, 1280)],
         cross_attention_dim=TEXT,
