@@ -1,5 +1,6 @@
 """The environment that the rules' commands run in, and their end when Snakemake is killed."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -43,8 +44,9 @@ def end_with_snakemake() -> None:
         return
 
     def watch() -> None:
-        while snakemake.is_running():
-            time.sleep(0.5)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while snakemake.is_running() and snakemake.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.5)
         for child in psutil.Process().children(recursive=True):
             child.kill()
         os._exit(1)

@@ -1,0 +1,95 @@
+"""After `kill -9` of Snakemake: its jobs end too, and its lock does not block the next call."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import ROOT
+
+from workflow_src.stale_lock import drop_stale_lock
+from workflow_src.steering import SNAKEMAKE_PID
+
+# A Snakemake of two lines: it names itself to a script, which it starts through a shell.
+STARTER = """
+import os, subprocess, sys
+os.environ[sys.argv[1]] = str(os.getpid())
+subprocess.run(["bash", "-c", sys.executable + " -c '" + sys.argv[2] + "'; true"])
+"""
+SCRIPT = """
+import subprocess, sys, time
+from workflow_src.command import run
+def main():
+    worker = subprocess.Popen(["sleep", "60"])
+    print(worker.pid, flush=True)
+    time.sleep(60)
+run(main)
+"""
+
+
+def test_a_job_and_its_workers_end_with_their_snakemake():
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER, SNAKEMAKE_PID, SCRIPT],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    worker = psutil.Process(int(starter.stdout.readline()))
+    job = worker.parent()
+    time.sleep(1)
+    assert job.is_running() and worker.is_running()
+    starter.kill()
+    _, alive = psutil.wait_procs([job, worker], timeout=10)
+    for process in alive:
+        process.kill()
+    assert not alive
+
+
+def start(folder, here=True) -> subprocess.Popen:
+    """A call that takes the lock of a folder, in a process of its own, and does not end."""
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from workflow_src.stale_lock import drop_stale_lock;"
+        f"kept = drop_stale_lock(Path(sys.argv[1]), {here}); print(1, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    (folder / "locks").mkdir(exist_ok=True)
+    (folder / "locks" / "0.output.lock").write_text("results/x\n")
+    return process
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["local", "queue"])
+def test_the_lock_of_a_killed_call_is_dropped_if_its_jobs_died_too(tmp_path, capsys, here):
+    first = start(tmp_path, here)
+    first.kill()
+    first.wait()
+    drop_stale_lock(tmp_path, here=True).close()
+    assert (tmp_path / "locks").exists() != here
+    assert ("the last call was killed" in capsys.readouterr().err) == here
+
+
+def test_the_lock_of_a_call_at_work_stays(tmp_path):
+    first, second = start(tmp_path), start(tmp_path)
+    try:
+        first.kill()
+        first.wait()
+        drop_stale_lock(tmp_path, here=True).close()  # the second one still works
+        assert (tmp_path / "locks").exists()
+    finally:
+        second.kill()
+        second.wait()
+    drop_stale_lock(tmp_path, here=True).close()
+    assert not (tmp_path / "locks").exists()
+
+
+def test_the_lock_of_another_host_stays(tmp_path, monkeypatch):
+    start(tmp_path).send_signal(signal.SIGKILL)
+    time.sleep(0.5)
+    monkeypatch.setattr("workflow_src.stale_lock.platform.node", lambda: "elsewhere")
+    drop_stale_lock(tmp_path, here=True).close()
+    assert (tmp_path / "locks").exists()
+    assert os.path.getsize(tmp_path / "calls") > 0
