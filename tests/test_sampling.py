@@ -178,9 +178,9 @@ def test_masks_of_ones_own_are_sampled(sample_masks, pair_folder):
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (("a.npy", b"\x93NUMPY"), r"holds no mask file \(\.bmp \.jpeg"),
+        (("a.npy", b"\x93NUMPY"), r"holds no image: expected files named \*\.bmp \*\.jpeg"),
         (("a.png", b"no picture"), r"a\.png is no readable image"),
-        (None, "is no folder: give the folder of your mask files"),
+        (None, "is no folder: give the folder that holds the image files"),
     ],
 )
 def test_masks_of_the_wrong_kind_end_in_one_line(sample_masks, tmp_path, file, words):

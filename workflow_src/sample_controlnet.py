@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workflow_src.command import run
-from workflow_src.data.photographs import SUFFIXES, read_mask
+from workflow_src.data.photographs import image_files, read_mask
 from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
 from workflow_src.diffusion.recipes import SamplingRecipe
 from workflow_src.errors import InputError
@@ -108,13 +108,9 @@ def sample_folder(sampler, masks: Path, output: Path, size: int, seed: int) -> N
     """Sample a PNG for each mask file of a folder."""
     from PIL import Image
 
-    if not masks.is_dir():
-        raise InputError(f"{masks} is no folder: give the folder of your mask files")
     if size % sampler.factor:
         raise InputError(f"--size {size} is no multiple of {sampler.factor}, as this model needs")
-    files = sorted(p for p in masks.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{masks} holds no mask file ({' '.join(sorted(SUFFIXES))})")
+    files = list(image_files(masks).values())
     output.mkdir(parents=True, exist_ok=True)
     batch = sampler.recipe.batch_size
     for start in tqdm(range(0, len(files), batch), unit="batch"):

@@ -37,12 +37,7 @@ def find_pairs(folder: Path) -> list[Pair]:
             f"{folder} has no images/ and masks/ (nor image/ and mask/): "
             f"it holds {_listing(folder)}; put the images in one and the masks in the other"
         )
-    images, masks = _by_stem(folder / image_name), _by_stem(folder / mask_name)
-    if not images:
-        raise InputError(
-            f"{folder / image_name} holds no image: expected files named "
-            + " ".join(f"*{s}" for s in sorted(SUFFIXES))
-        )
+    images, masks = image_files(folder / image_name), image_files(folder / mask_name)
     for have, lack, what, other in (
         (images, masks, "image", "mask"),
         (masks, images, "mask", "image"),
@@ -56,6 +51,30 @@ def find_pairs(folder: Path) -> list[Pair]:
                 f"{where}, or remove the {what}"
             )
     return [(images[stem], masks[stem]) for stem in sorted(images, key=_natural)]
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by stem, sorted; other files are none of our business.
+
+    Raises:
+        InputError: if there is no such folder or no image in it, or two of them share a stem.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: give the folder that holds the image files")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            if path.stem in files:
+                raise InputError(
+                    f"{path} and {files[path.stem]} share a stem: rename or remove one of them"
+                )
+            files[path.stem] = path
+    if not files:
+        raise InputError(
+            f"{folder} holds no image: expected files named "
+            + " ".join(f"*{s}" for s in sorted(SUFFIXES))
+        )
+    return files
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -196,19 +215,6 @@ class _opened:
             raise InputError(
                 f"{self.path} is damaged ({error}): copy or download it again"
             ) from error
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by stem; other files are none of our business."""
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in files:
-                raise InputError(
-                    f"{path} and {files[path.stem]} share a stem: rename or remove one of them"
-                )
-            files[path.stem] = path
-    return files
 
 
 def _natural(stem: str) -> tuple:
