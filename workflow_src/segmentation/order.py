@@ -11,27 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workflow_src.segmentation.attention import bidirectional_attention
 from workflow_src.segmentation.mkunet import TINY, MKUNet
-
-
-def bidirectional_attention(
-    queries: Tensor, keys: Tensor, values_decoder: Tensor, values_encoder: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Eqs. 15 and 16: one similarity S, used in both directions.
-
-    Args:
-        queries: (B, heads, N, d_h), Q_d, of the decoder.
-        keys: likewise, K_e, of the encoder.
-        values_decoder: likewise, V_d.
-        values_encoder: likewise, V_e.
-
-    Returns:
-        Δ_d = softmax(S) V_e and Δ_e = softmax(Sᵀ) V_d, each (B, heads, N, d_h).
-    """
-    similarity = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5  # Eq. 15
-    delta_decoder = similarity.softmax(dim=-1) @ values_encoder  # Eq. 16, rows of S
-    delta_encoder = similarity.softmax(dim=-2).transpose(-2, -1) @ values_decoder  # columns
-    return delta_decoder, delta_encoder
 
 
 class BidirectionalSkipAttention(nn.Module):

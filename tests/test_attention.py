@@ -1,0 +1,71 @@
+"""ORDER's attention image by image, as training on a CPU takes it, against the equations."""
+
+import pytest
+import torch
+
+from workflow_src.segmentation.attention import bidirectional_attention, image_by_image
+
+
+def plain(queries, keys, values_decoder, values_encoder):
+    """Eqs. 15 and 16, all images at once."""
+    similarity = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
+    to_encoder = similarity.softmax(dim=-2).transpose(-2, -1)
+    return similarity.softmax(dim=-1) @ values_encoder, to_encoder @ values_decoder
+
+
+def inputs(size=1.0, images=3, heads=2, tokens=40, width=8):
+    torch.manual_seed(0)
+    tensors = torch.randn(4, images, heads, tokens, width)
+    tensors[:2] *= size
+    return [x.clone().requires_grad_() for x in tensors]
+
+
+def with_gradients(attend, tensors):
+    outputs = attend(*tensors)
+    probes = torch.randn(2, *outputs[0].shape, generator=torch.Generator().manual_seed(1))
+    loss = sum((p * o).sum() for p, o in zip(probes, outputs, strict=True))
+    return [*outputs, *torch.autograd.grad(loss, tensors)]
+
+
+# At 300 the scores reach tens of thousands, and whole columns lie far below their rows' largest;
+# there single precision would round the scores themselves.
+@pytest.mark.parametrize(("size", "precision"), [(1.0, torch.float32), (300.0, torch.float64)])
+def test_image_by_image_it_is_the_same_to_five_digits(size, precision):
+    tensors = [x.detach().to(precision).requires_grad_() for x in inputs(size)]
+    ours, expected = (
+        with_gradients(attend, tensors) for attend in (bidirectional_attention, plain)
+    )
+    for one, other in zip(ours, expected, strict=True):
+        assert one.isfinite().all()
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_without_gradients_it_is_the_same_too():
+    tensors = inputs()
+    with torch.no_grad():
+        torch.testing.assert_close(bidirectional_attention(*tensors), plain(*tensors))
+
+
+def test_nothing_of_the_size_of_s_is_kept_for_the_gradient():
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()), lambda x: x):
+        bidirectional_attention(*inputs(images=1, heads=1, tokens=100, width=2))
+    assert 0 < sum(kept) < 100 * 100
+
+
+def test_under_autocast_softmax_is_taken_in_full_precision():
+    tensors = [x.detach().bfloat16().requires_grad_() for x in inputs()]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = with_gradients(bidirectional_attention, tensors)
+    expected = with_gradients(plain, [x.detach().float().requires_grad_() for x in tensors])
+    for one, other in zip(ours[:2], expected[:2], strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one.float(), other, rtol=0, atol=1e-2)
+    for one, other in zip(ours[2:], expected[2:], strict=True):
+        torch.testing.assert_close(one.float(), other, rtol=2e-2, atol=2e-2)
+
+
+def test_the_operator_can_be_compiled():
+    # Shapes without data, gradients, and what is changed in place, as compiling relies on.
+    tensors = [x.detach().flatten(0, 1).requires_grad_() for x in inputs(tokens=6, width=2)]
+    torch.library.opcheck(image_by_image, tensors)
