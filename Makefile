@@ -22,7 +22,7 @@ $(VENV)/installed: requirements.lock
 	@touch $@
 
 demo: setup
-	@$(SNAKEMAKE) --configfile config/demo.yaml --cores $(CORES) --rerun-incomplete \
+	@$(SNAKEMAKE) --configfile config/demo.yaml --cores $(CORES) \
 	  --scheduler greedy \
 	  --show-failed-logs --quiet rules host reason
 	@echo
