@@ -1,8 +1,10 @@
 """Fixtures: small raw and prepared sets drawn on the spot."""
 
+import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +75,32 @@ def copy_of_the_workflow(folder: Path) -> None:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "README.md", "requirements.lock"):
         shutil.copy(ROOT / part, folder / part)
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    """A function that writes the folder of a light segmenter with random weights; its path out."""
+    import torch
+    from safetensors.torch import save_file
+
+    from workflow_src.segmentation import build_segmenter
+    from workflow_src.segmentation.recipes import SegmenterRecipe
+
+    def write(architecture: str, weights_from: str | None = None, **settings) -> Path:
+        torch.manual_seed(0)
+        folder = tmp_path / f"{architecture}_model"
+        folder.mkdir()
+        recipe = SegmenterRecipe(architecture, **{"image_size": 32, "fit": "resize"} | settings)
+        network = build_segmenter(weights_from or architecture, **recipe.options)
+        weights = network.state_dict()
+        for name, _ in network.named_parameters():  # zeros at first would hide what they scale
+            weights[name] += 0.1 * torch.randn_like(weights[name])
+        save_file(weights, folder / "model.safetensors")
+        facts = {"kind": "segmenter", "recipe": asdict(recipe), "weights": "x"}
+        (folder / "recipe.json").write_text(json.dumps(facts))
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="module")

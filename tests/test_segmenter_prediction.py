@@ -1,40 +1,16 @@
 """Predicting with a trained segmenter: any image size, and model files that do not fit."""
 
-import json
-from dataclasses import asdict
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 from workflow_src import predict_segmenter
 from workflow_src.data.predictions import Predictions
 from workflow_src.errors import InputError
-from workflow_src.segmentation import NAMES, build_segmenter
+from workflow_src.segmentation import NAMES
 from workflow_src.segmentation.batches import normalised
 from workflow_src.segmentation.prediction import TrainedSegmenter
-from workflow_src.segmentation.recipes import SegmenterRecipe
-
-
-@pytest.fixture
-def untrained(tmp_path):
-    """A function that writes a model folder with random weights and returns its path."""
-
-    def write(architecture: str, weights_from: str | None = None, **settings) -> Path:
-        torch.manual_seed(0)
-        folder = tmp_path / f"{architecture}_model"
-        folder.mkdir()
-        network = build_segmenter(weights_from or architecture)
-        save_file(network.state_dict(), folder / "model.safetensors")
-        settings = {"image_size": 32, "fit": "resize"} | settings
-        facts = asdict(SegmenterRecipe(architecture, **settings))
-        (folder / "recipe.json").write_text(json.dumps({"recipe": facts, "weights": "x"}))
-        return folder
-
-    return write
 
 
 @pytest.mark.parametrize(("said", "given"), [("mkunet", "order"), ("order", "unext")])
@@ -48,6 +24,21 @@ def test_a_folder_without_a_model_is_said(tmp_path):
         TrainedSegmenter(tmp_path, "cpu")
 
 
+def test_a_model_of_another_kind_is_refused_by_name(untrained):
+    folder = untrained("order")
+    facts = (folder / "recipe.json").read_text().replace('"segmenter"', '"nnunet"')
+    (folder / "recipe.json").write_text(facts)
+    with pytest.raises(InputError, match=r"order_model holds a model of the kind nnunet"):
+        TrainedSegmenter(folder, "cpu")
+
+
+def test_a_damaged_weight_file_is_named(untrained):
+    file = untrained("order") / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
+        TrainedSegmenter(file.parent, "cpu")
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(20, 27), (33, 64), (47, 61)])
 def test_models_trained_on_crops_take_images_of_any_size(untrained, name, size):
@@ -59,7 +50,7 @@ def test_models_trained_on_crops_take_images_of_any_size(untrained, name, size):
     padded = np.zeros((1, *(-(-side // 32) * 32 for side in size), 3), np.uint8)
     padded[:, : size[0], : size[1]] = image
     with torch.no_grad():
-        logits = model.model(normalised(torch.from_numpy(padded).permute(0, 3, 1, 2)))
+        logits = model.model.network(normalised(torch.from_numpy(padded).permute(0, 3, 1, 2)))
     expected = torch.sigmoid(logits)[0, 0, : size[0], : size[1]]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -76,7 +67,7 @@ def test_predictions_come_back_at_the_original_size(polyps, native_polyps, untra
         image = torch.from_numpy(np.array(prepared.image(row))).permute(2, 0, 1)[None]
         x = F.interpolate(normalised(image), (32, 32), mode="bilinear", antialias=True)
         with torch.no_grad():
-            logits = F.interpolate(model.model(x), prepared.shape(row), mode="bilinear")
+            logits = F.interpolate(model.model.network(x), prepared.shape(row), mode="bilinear")
         expected = np.rint(torch.sigmoid(logits)[0, 0].numpy() * 255)
         np.testing.assert_allclose(predictions.levels(number), expected, atol=1)
 

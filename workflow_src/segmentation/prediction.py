@@ -6,13 +6,39 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from workflow_src.errors import InputError
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import normalised
 from workflow_src.segmentation.recipes import SegmenterRecipe
+
+
+class FromPixels(nn.Module):
+    """A segmenter with all that comes before and after it, for images of any size.
+
+    Args:
+        network: (B, 3, H, W) normalised images in, (B, 1, H, W) logits out.
+        side: what images are resized to for the network, as it was trained; None leaves them at
+            their own size, padded with black so that every level halves evenly.
+    """
+
+    def __init__(self, network: nn.Module, side: int | None):
+        super().__init__()
+        self.network, self.side = network, side
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) uint8, C 1 or 3, to logits (B, 1, H, W)."""
+        height, width = image.shape[-2:]
+        if self.side is not None:
+            side = (self.side, self.side)
+            x = F.interpolate(normalised(image), side, mode="bilinear", antialias=True)
+            return F.interpolate(self.network(x), (height, width), mode="bilinear")
+        stride = self.network.stride
+        padded = F.pad(image, (0, -width % stride, 0, -height % stride))
+        return self.network(normalised(padded))[..., :height, :width]
 
 
 class TrainedSegmenter:
@@ -34,15 +60,24 @@ class TrainedSegmenter:
                 "as `python -m workflow_src.train_segmenter` writes them"
             )
         facts = json.loads(marker.read_text())
+        if facts.get("kind") != "segmenter":
+            raise InputError(
+                f"{folder} holds a model of the kind {facts.get('kind')}, not a light segmenter: "
+                "give a folder that `python -m workflow_src.train_segmenter` wrote"
+            )
         self.recipe, self.device = SegmenterRecipe(**facts["recipe"]), device
         self.weights: str = facts["weights"]
-        self.model = self._load(folder / "model.safetensors").to(device).eval()
+        network = self._load(folder / "model.safetensors")
+        side = self.recipe.image_size if self.recipe.fit == "resize" else None
+        self.model = FromPixels(network, side).to(device).eval()
         self.model.to(memory_format=torch.channels_last)
 
     def _load(self, file: Path) -> nn.Module:
         model = build_segmenter(self.recipe.architecture, **self.recipe.options)
         try:
             model.load_state_dict(load_file(file))
+        except SafetensorError as error:
+            raise InputError(f"{file} is damaged ({error}): copy or train it again") from error
         except RuntimeError as error:
             reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise InputError(
@@ -62,19 +97,9 @@ class TrainedSegmenter:
         Returns:
             A map (height, width) float32 in [0, 1] per image.
         """
-        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(self.device)
-        height, width = x.shape[-2:]
-        if self.recipe.fit == "resize":
-            side = self.recipe.image_size
-            x = normalised(x)
-            if (height, width) != (side, side):
-                x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
-            logits = self.model(x)
-        else:  # trained on crops: at its own size, padded so that every level halves evenly
-            stride = self.model.stride
-            padding = (0, -width % stride, 0, -height % stride)
-            logits = self.model(normalised(F.pad(x, padding)))[..., :height, :width]
+        x = torch.tensor(images).permute(0, 3, 1, 2).to(self.device)
+        logits = self.model(x)
         return [
             torch.sigmoid(F.interpolate(one[None], size, mode="bilinear"))[0, 0].cpu().numpy()
-            for one, size in zip(logits.float(), sizes, strict=True)
+            for one, size in zip(logits, sizes, strict=True)
         ]

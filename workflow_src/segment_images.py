@@ -1,0 +1,107 @@
+"""Find lesions in a folder of images with a trained light segmenter.
+
+    masks/<stem>.png          the lesion, 255 on 0, at the image's own size
+    overlays/<stem>.png       the image with the lesion outlined
+    probabilities/<stem>.png  where asked for: the lesion's probability, 0 to 255
+    summary.csv               a row per image: its lesion's pixels and share
+    segmentation.json         the model and settings
+
+Called again, it writes the same files again, in place of all that an earlier call wrote.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from workflow_src.command import run
+from workflow_src.data.photographs import image_files, read_image
+from workflow_src.errors import InputError
+from workflow_src.runs import provenance, whole_folder, write_json
+
+SCRIPT, MARKER = "workflow_src.segment_images", "segmentation.json"
+OUTLINE = (86, 180, 233)  # sky blue, rare in the body
+OUTLINE_WIDTH = 1 / 150  # of the image's shorter side
+
+
+def main(
+    model: Path, images: Path, out: Path, threshold: float = 0.5, probabilities: bool = False
+) -> None:
+    """Find lesions in a folder of images.
+
+    Args:
+        model: folder of the trained segmenter.
+        images: folder of image files of any size: .png .jpg .jpeg .tif .tiff .bmp, in colour or
+            grey, 8 or 16 bit, with or without transparency.
+        out: folder for the results: a new or empty one, or that of an earlier call.
+        threshold: probability from which a pixel is lesion.
+        probabilities: write the probabilities too.
+    """
+    from workflow_src.segmentation.prediction import TrainedSegmenter
+    from workflow_src.training import best_device
+
+    files = image_files(images)
+    check_output(out, images)
+    if not 0 < threshold < 1:
+        raise InputError(f"--threshold {threshold} must lie between 0 and 1")
+    trained = TrainedSegmenter(model, best_device())
+    kinds = ["masks", "overlays", *(["probabilities"] if probabilities else [])]
+    rows, unread = [], []
+    with whole_folder(out.resolve(), MARKER) as folder:
+        for kind in kinds:
+            (folder / kind).mkdir()
+        for stem, file in tqdm(files.items(), unit="image"):
+            try:
+                image = read_image(file)
+            except InputError as error:
+                unread.append(error)
+                continue
+            (probability,) = trained.predict(image[None], [image.shape[:2]])
+            mask = probability >= threshold
+            pictures = {
+                "masks": mask * np.uint8(255),
+                "overlays": outlined(image, mask),
+                "probabilities": np.rint(probability * 255).astype(np.uint8),
+            }
+            for kind in kinds:
+                Image.fromarray(pictures[kind]).save(folder / kind / f"{stem}.png")
+            rows.append([file.name, *mask.shape[::-1], int(mask.sum()), round(mask.mean(), 6)])
+        names = ["file", "width", "height", "lesion_pixels", "lesion_fraction"]
+        pd.DataFrame(rows, columns=names).to_csv(folder / "summary.csv", index=False)
+        facts = {"model": trained.weights, "threshold": threshold}
+        write_json(folder / MARKER, facts | {"provenance": provenance(SCRIPT)})
+        shutil.rmtree(out / "probabilities", ignore_errors=True)  # an earlier call's
+    if unread:
+        raise InputError(
+            f"{len(unread)} of {len(files)} images could not be read, the rest is done: {unread[0]}"
+        )
+
+
+def check_output(out: Path, images: Path) -> None:
+    """Refuse an output folder that holds anything but an earlier call's results.
+
+    A data set's own masks/ may lie there.
+    """
+    if out.resolve() == images.resolve():
+        raise InputError(f"--out {out} is the folder of the images: give another one")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file: give a folder")
+    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
+        raise InputError(f"--out {out} holds other files: give a new or empty folder")
+
+
+def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """An image (H, W, 3) uint8 with the outline of its mask (H, W) drawn along its inside."""
+    from scipy.ndimage import binary_erosion
+
+    width = max(1, round(min(mask.shape) * OUTLINE_WIDTH))
+    picture = image.copy()
+    picture[mask & ~binary_erosion(mask, iterations=width)] = OUTLINE
+    return picture
+
+
+if __name__ == "__main__":
+    run(main)
