@@ -1,11 +1,12 @@
 """Kill a small study many times, go on each time, and compare it with one that nobody killed.
 
-Two copies of this checkout run the study of tests/study.yaml and tests/survival.yaml: one in peace,
-the other killed with `kill -9` at random moments: Snakemake, one of its jobs, all processes at once
-(as when the machine goes down), in turn. Each kill is followed by one more call of the same
-command; a last one runs to the end.
+Copies of this checkout run the study of tests/study.yaml and tests/survival.yaml: one in peace, one
+killed with `kill -9` at random moments: Snakemake, one of its jobs, all processes at once (as when
+the machine goes down), in turn. Each kill is followed by the same command again; a last one runs to
+the end. If the study is done too early, the kills go on in a fresh copy.
 """
 
+import contextlib
 import hashlib
 import os
 import random
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -41,7 +43,7 @@ class Kill:
         victim: what was killed.
         running: the scripts that were at work, each with its output.
         torn: results under their final names that differ from the undisturbed ones.
-        left: jobs that the next call found left; None if that one was killed before it told.
+        left: jobs that the next call planned; None if it was killed before it told.
     """
 
     moment: float
@@ -54,10 +56,10 @@ class Kill:
 def main(
     work: Path, table: Path | None = None, kills: int = 20, seed: int = 0, cores: int = 2
 ) -> None:
-    """Run both copies, compare them, print a table.
+    """Run the copies, compare them, print a table.
 
     Args:
-        work: an empty folder for the two copies; they stay there.
+        work: an empty folder for the copies; they stay there.
         table: where the table goes too, as Markdown.
         kills: how many.
         seed: of the moments and of the jobs that are hit.
@@ -66,39 +68,38 @@ def main(
     if work.exists() and any(work.iterdir()):
         raise InputError(f"--work {work} is not empty: empty it, or name another folder")
     os.environ["OMP_NUM_THREADS"] = "1"  # the same bits whatever else the machine does
-    calm, shaken = work / "undisturbed", work / "killed"
+    calm = work / "undisturbed"
     copy_of_the_workflow(calm)
-    copy_of_the_workflow(shaken)
     whole = finish(calm, cores, work / "undisturbed.log")
     planning = finish(calm, cores, work / "nothing.log")
     expected = hashes(calm)
 
-    rng, rows = random.Random(seed), []
-    for number in tqdm(range(kills), unit="kill"):
-        log = work / f"killed{number + 1:02}.log"
-        moment = rng.uniform(0, planning + 1.5 * whole / kills)
-        rows.append(strike(call(shaken, cores, log), VICTIMS[number % 3], moment, rng))
-        found = hashes(shaken)
-        rows[-1].torn = sum(found[name] != expected.get(name) for name in found)
-        if number:
-            rows[-2].left = jobs_left(log)
-    finish(shaken, cores, work / "last.log")
-    rows[-1].left = jobs_left(work / "last.log")
+    rng, rows, copies, wrong = random.Random(seed), [], 0, set()
+    longest = planning + 1.5 * whole / kills
+    plan = [(VICTIMS[number % 3], rng.uniform(0, longest)) for number in range(kills)]
+    with tqdm(total=kills, unit="kill") as bar:
+        while len(rows) < kills:
+            copies += 1
+            shaken = work / f"killed{copies}"
+            copy_of_the_workflow(shaken)
+            for row in shake(shaken, plan[len(rows) :], expected, rng, cores):
+                rows.append(row)
+                bar.update()
+            wrong |= differing(hashes(shaken), expected) | (set(expected) - set(hashes(shaken)))
 
-    found = hashes(shaken)
-    wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
-    text = as_markdown(rows, wrong, len(expected), whole, f"--kills {kills} --seed {seed}", cores)
+    jobs = jobs_left(work / "undisturbed.log")
+    text = as_markdown(rows, sorted(wrong), len(expected), copies, jobs, whole, cores)
     print(text)
     if table:
         write_text(table, text)
     if wrong:
-        sys.exit(f"{len(wrong)} files differ or are missing: compare {calm} with {shaken}")
+        sys.exit(f"{len(wrong)} files differ or are missing: compare the copies in {work}")
 
 
 def call(copy: Path, cores: int, log: Path) -> subprocess.Popen:
     """Start Snakemake in a copy, in a process group of its own."""
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *CONFIG]
-    command += ["--scheduler", "greedy", "--rerun-incomplete"]
+    command += ["--scheduler", "greedy"]
     with log.open("w") as file:
         return subprocess.Popen(
             command, cwd=copy, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
@@ -127,26 +128,49 @@ def jobs_of(process: psutil.Process) -> dict[psutil.Process, str]:
     return jobs
 
 
-def strike(started: subprocess.Popen, victim: str, moment: float, rng: random.Random) -> Kill:
-    """Kill at a moment (seconds from now), a job at the first moment after it that there is one."""
+def shake(
+    copy: Path, plan: list[tuple[str, float]], expected: dict, rng: random.Random, cores: int
+) -> Iterator[Kill]:
+    """Kill a study by a plan of victims and moments until the plan or the study is done."""
+    row = None
+    for number in range(len(plan) + 1):
+        log = copy.with_name(f"{copy.name}-{number + 1:02}.log")
+        process, last = call(copy, cores, log), row
+        row = strike(process, *plan[number], rng) if number < len(plan) else None
+        code = process.wait()
+        if last:
+            last.left = jobs_left(log)
+            yield last
+        if row is None:
+            if code:
+                raise InputError(f"the study failed: see {log}")
+            return
+        row.torn = len(differing(hashes(copy), expected))
+
+
+def strike(
+    started: subprocess.Popen, victim: str, moment: float, rng: random.Random
+) -> Kill | None:
+    """Kill at a moment (seconds from now); a job as soon as there is one. None if all was done."""
     process, begun = psutil.Process(started.pid), time.monotonic()
     time.sleep(moment)
-    jobs = {}
-    while started.poll() is None:
+    struck = False
+    while not struck and started.poll() is None:
         jobs = jobs_of(process)
-        if jobs or victim != "a job":
-            break
-        time.sleep(0.05)
-    if started.poll() is not None:
-        raise InputError("the study ended before its last kill: give another --seed")
+        struck = bool(jobs) or victim != "a job"
+        time.sleep(0 if struck else 0.05)
+    if not struck:
+        return None
     moment = time.monotonic() - begun
-    if victim == "Snakemake":
-        process.kill()
-    elif victim == "the machine":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        rng.choice(list(jobs)).kill()
-    started.wait()  # Snakemake ends by itself after a failed job, once the others are done
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if victim == "Snakemake":
+            process.kill()
+        elif victim == "the machine":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            rng.choice(list(jobs)).kill()
+    if started.wait() == 0:  # Snakemake ends by itself after a failed job, once others are done
+        return None
     _, alive = psutil.wait_procs(jobs, timeout=10)
     if alive:
         raise InputError(f"jobs outlived their Snakemake: {[jobs[process] for process in alive]}")
@@ -164,24 +188,37 @@ def hashes(copy: Path) -> dict[str, str]:
     }
 
 
+def differing(found: dict[str, str], expected: dict[str, str]) -> set[str]:
+    """The files found that are not as expected."""
+    return {name for name in found if found[name] != expected.get(name)}
+
+
 def jobs_left(log: Path) -> int | None:
     """How many jobs a call planned, as it printed them."""
-    found = re.search(r"^total +(\d+)$", log.read_text(), re.M)
-    return int(found[1]) if found else None
+    text = log.read_text()
+    found = re.search(r"^total +(\d+)$", text, re.M)
+    return int(found[1]) if found else 0 if "Nothing to be done" in text else None
 
 
 def as_markdown(
-    rows: list[Kill], wrong: list[str], files: int, whole: float, options: str, cores: int
+    rows: list[Kill], wrong: list[str], files: int, copies: int, jobs: int, whole: float, cores: int
 ) -> str:
     """The table, with what was run where, and the verdict."""
     verdict = f"differ or are missing: {', '.join(wrong)}" if wrong else "are equal, byte for byte"
     lines = [
         "# Survival",
         "",
-        f"`make test-survival` ({options}), {date.today()}, on a CPU: `--cores {cores}` of "
-        f"{os.cpu_count()}, one thread a job. The undisturbed study took {whole:.0f} s.",
+        f"`make test-survival`, {date.today()}: {len(rows)} times `kill -9` in a study of "
+        f"{jobs} jobs, each followed by the same command again. A study that was done before "
+        f"the last kill began anew in a fresh copy: {copies} in all. On a CPU of {os.cpu_count()} "
+        f"cores, `--cores {cores}`, one thread a job; undisturbed the study took {whole:.0f} s.",
         "",
-        f"Of {files} result files {len(wrong) or 'all'} {verdict}.",
+        f"Of the {files} result files, in every copy, {len(wrong) or 'all'} {verdict}. Left out "
+        f"are {' and '.join(TIMES)}, which tell times, and what is hidden: unfinished work.",
+        "",
+        "*At work*: the jobs that ran at the kill, with their outputs. *Torn*: files under their "
+        "final names that at that moment were not those of the undisturbed study. *Jobs left*: "
+        "what the next call planned; ? if it was killed before it told.",
         "",
         "| # | after | killed | at work | torn | jobs left |",
         "|--:|--:|---|---|--:|--:|",
