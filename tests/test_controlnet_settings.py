@@ -138,5 +138,21 @@ def test_memory_that_is_too_small_is_said_with_the_remedy(train, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("workflow_src.diffusion.objective.Objective.predict", full)
-    with pytest.raises(InputError, match="too small for micro_batch 2: lower `micro_batch`"):
+    with pytest.raises(InputError, match="too small for 2 images at once: lower `micro_batch`"):
         train(UNIFORM)
+
+
+def test_memory_that_is_too_small_for_gradients_is_said_too(train, monkeypatch):
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate ...")
+
+    monkeypatch.setattr(Accelerator, "backward", full)
+    with pytest.raises(InputError, match="2 images at once: lower `micro_batch` .batch_size and"):
+        train(UNIFORM)
+
+
+def test_weights_that_nothing_would_train_are_refused(train):
+    recipe = replace(UNIFORM, weighting="law", detach_weights=True)
+    with pytest.raises(InputError, match="nothing trains LAW's weights: set `lambda_dice` above"):
+        train(recipe)
+    train(replace(recipe, lambda_dice=0.1))

@@ -134,6 +134,19 @@ def test_missing_weights_are_named_with_the_remedy(kind, tmp_path):
     assert f"metrics.{kind}.path" in message and "stand-in" in message
 
 
+@pytest.mark.parametrize("kind", ["inception", "clip"])
+def test_damaged_weights_are_named_with_the_remedy(kind, tmp_path):
+    files = {"junk.pth": b"junk", "cut.safetensors": (99).to_bytes(8, "little") + b"{"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    torch.save({"conv.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    for file in tmp_path.iterdir():
+        with pytest.raises(InputError, match="is damaged or holds other weights") as raised:
+            make_extractor(kind, str(file), "cpu")
+        message = str(raised.value)
+        assert str(file) in message and f"metrics.{kind}.path" in message and "\n" not in message
+
+
 @pytest.fixture
 def copies(polyps, tmp_path):
     """A synthetic set that is a copy of the real one: its folder."""

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from workflow_src.configuration import resolve
 from workflow_src.diffusion.objective import Objective
 from workflow_src.diffusion.recipes import ControlNetRecipe
+from workflow_src.training import moving_average
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -182,8 +183,9 @@ def test_the_teacher_learns_from_its_own_term(unet, batch):
 
 @pytest.mark.parametrize("detached", [True, False])
 def test_the_dice_term_trains_the_denoiser_only_if_features_are_not_detached(unet, batch, detached):
-    recipe = recipe_of("law", detach_features=detached, detach_weights=True, lambda_dice=0.0)
+    recipe = recipe_of("law", detach_features=detached, detach_weights=True)
     objective = trained_a_little(unet, recipe)
+    objective.recipe.lambda_dice = 0.0
     without = gradients(objective, batch)
     objective.recipe.lambda_dice = 1.0
     with_dice = gradients(objective, batch)
@@ -193,8 +195,9 @@ def test_the_dice_term_trains_the_denoiser_only_if_features_are_not_detached(une
 
 @pytest.mark.parametrize("detached", [True, False])
 def test_eq8_trains_phi_only_if_weights_are_not_detached(unet, batch, detached):
-    recipe = recipe_of("law", detach_weights=detached, lambda_dice=0.0)
-    norms = gradients(trained_a_little(unet, recipe), batch)
+    objective = trained_a_little(unet, recipe_of("law", detach_weights=detached))
+    objective.recipe.lambda_dice = 0.0
+    norms = gradients(objective, batch)
     assert (norms["weighter"] == 0) is detached
 
 
@@ -207,6 +210,33 @@ def test_the_frozen_encoder_is_neither_trained_nor_saved(unet, batch):
     assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
     assert not any("unet" in name or "down_blocks" in name and "controlnet" not in name
                    for name in objective.state_dict())  # fmt: skip
+
+
+@pytest.mark.parametrize("train_decoder", [True, False])
+def test_a_weight_average_shares_the_frozen_unet(unet, batch, train_decoder):
+    objective = trained_a_little(unet, recipe_of("law", train_decoder=train_decoder))
+    average = moving_average(objective, 0.9)
+    average.update_parameters(objective)
+    copied = average.module
+    assert copied._unet[0] is unet
+    own = {id(p) for p in objective.parameters()} | {id(p) for p in unet.parameters()}
+    assert not own & {id(p) for p in copied.parameters()}
+    if not train_decoder:
+        assert copied._shared_decoder[0].conv_out is unet.conv_out
+    assert_close(copied(batch)[0], objective(batch)[0])
+
+
+def test_a_frozen_unet_of_lower_precision_keeps_it_under_autocast(unet, batch):
+    objective = trained_a_little(copy.deepcopy(unet), recipe_of("uniform", train_decoder=False))
+    exact, _ = objective.predict(batch)
+    frozen = objective._unet[0].bfloat16()
+    seen = []
+    for part in (frozen.down_blocks[0].resnets[0].norm1, frozen.conv_norm_out):
+        part.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, _ = objective.predict(batch)
+    assert seen == [torch.bfloat16] * 2 and rounded.dtype == torch.float32
+    assert_close(rounded, exact, atol=0.1, rtol=0.1)
 
 
 def test_without_training_the_decoder_is_the_backbones(unet, batch):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from workflow_src import gather_samples, sample_controlnet, train_controlnet
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.diffusion.recipes import ControlNetRecipe, SamplingRecipe
 from workflow_src.diffusion.sampling import Sampler, augmented_mask
 from workflow_src.errors import InputError
@@ -100,6 +101,34 @@ def test_more_images_than_masks_take_each_mask_again_with_new_noise(sample, poly
     images, masks = images_of(folder), np.load(folder / "masks.npy")
     assert len(images) == 16  # 1.5 x 11, rounded to even
     assert np.array_equal(masks[0], masks[11]) and abs(images[0] - images[11]).max() > 10
+
+
+def test_fewer_images_than_masks_are_spread_over_the_set(sample, polyps, tmp_path):
+    shards = [sample(f"few{n}", shard=n, shards=2, per_mask=0.4) for n in range(2)]
+    gather_samples.main(polyps.folder, shards, tmp_path / "set", "uniform")
+    made, rows = PreparedSet(tmp_path / "set"), polyps.rows("train")
+    chosen = rows[[0, 2, 5, 8]]  # 4 of 11, evenly
+    assert np.array_equal(made.masks, polyps.masks[chosen])
+    assert list(made.index.stem) == [
+        f"uniform_TrainDataset_{polyps.index.stem[r]}_0" for r in chosen
+    ]
+    assert list(conditioning_masks(7, 3)) == [0, 1, 2, 0, 1, 2, 0]
+    assert list(conditioning_masks(5, 3)) == [0, 1, 2, 0, 1]
+
+
+def test_memory_that_is_too_small_names_the_batch_size(sample, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(ControlNetModel, "forward", full)
+    with pytest.raises(InputError, match="too small for 8 images at once: lower `batch_size`"):
+        sample("none", batch_size=8)
+
+
+def test_a_set_of_other_sizes_is_refused(backbone, trained, native_polyps, tmp_path):
+    arguments = (backbone, trained, tmp_path / "out", "A polyp.", recipe())
+    with pytest.raises(InputError, match="has images of size None, but .* multiples of 4: prepare"):
+        sample_controlnet.main(*arguments, data=native_polyps.folder)
 
 
 def test_seed_and_mask_both_tell(sample, backbone, trained):

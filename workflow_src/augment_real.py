@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from workflow_src.command import run
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
-from workflow_src.data.synthetic import synthetic_records
+from workflow_src.data.synthetic import conditioning_masks, synthetic_records
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.runs import provenance, whole_folder
 
@@ -35,11 +35,13 @@ def main(
     """
     prepared = PreparedSet(data)
     rows = prepared.rows("train")
-    records = synthetic_records(prepared, CONTROL, round(len(rows) * per_mask))
+    count = round(len(rows) * per_mask)
+    chosen = conditioning_masks(count, len(rows))
+    records = synthetic_records(prepared, CONTROL, count)
     with whole_folder(output, "meta.json") as folder:
         writer = PreparedWriter(folder, records, prepared.channels, prepared.size)
         for number in tqdm(range(len(records)), unit="image"):
-            row = rows[number % len(rows)]
+            row = rows[chosen[number]]
             image, mask = prepared.image(row), prepared.mask(row)
             if masks == "augmented":
                 image, mask = moved_pair(image, mask, number, seed)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from workflow_src.command import run
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.data.synthetic import conditioning_masks
+from workflow_src.errors import InputError
 from workflow_src.paper.style import grid, save, show, spread_rows
 
 
@@ -19,9 +21,12 @@ def main(data: Path, synthetic: dict[str, Path], output: Path, examples: int = 5
     real = PreparedSet(data)
     sets = {label: PreparedSet(folder) for label, folder in synthetic.items()}
     rows = real.rows("train")
-    count = min(len(rows), *(len(s) for s in sets.values()))
-    sizes = real.index.lesion_fraction.to_numpy()[rows[:count]]
-    chosen = spread_rows(sizes, min(examples, count))
+    counts = {len(made) for made in sets.values()}
+    if len(counts) > 1:
+        raise InputError(f"the synthetic sets hold {sorted(counts)} images: sample all alike")
+    rows = rows[conditioning_masks(counts.pop(), len(rows))]
+    sizes = real.index.lesion_fraction.to_numpy()[rows]
+    chosen = spread_rows(sizes, min(examples, len(rows)))
     figure, axes = grid(len(chosen), 2 + 2 * len(sets))
     for line, number in zip(axes, chosen, strict=True):
         row = rows[number]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from workflow_src.command import run
 from workflow_src.data.photographs import image_files, read_mask
 from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
+from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.diffusion.recipes import SamplingRecipe
 from workflow_src.errors import InputError
 from workflow_src.runs import State, provenance, write_json, write_text
@@ -76,7 +77,13 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
 
     recipe, seed, (shard, shards) = sampler.recipe, facts["seed"], facts["shard"]
     rows = prepared.rows("train")
-    numbers = np.arange(shard, round(len(rows) * recipe.per_mask), shards)
+    if prepared.size is None or prepared.size % sampler.factor:
+        raise InputError(
+            f"{prepared.folder} has images of size {prepared.size}, but this model makes multiples "
+            f"of {sampler.factor}: prepare the set at the size the ControlNet was trained at"
+        )
+    count = round(len(rows) * recipe.per_mask)
+    numbers = np.arange(shard, count, shards)
     state = State(output, SCRIPT, facts)
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
@@ -87,7 +94,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
         file, mode="r+" if done else "w+", dtype=np.uint8,
         shape=None if done else (len(numbers), side, side, channels),
     )  # fmt: skip
-    masks = prepared.masks[rows[numbers % len(rows)]]
+    masks = prepared.masks[rows[conditioning_masks(count, len(rows))[numbers]]]
     if recipe.masks == "augmented":
         pairs = zip(masks, numbers.tolist(), strict=True)
         masks = np.stack([augmented_mask(mask, number, seed) for mask, number in pairs])

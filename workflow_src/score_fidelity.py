@@ -7,6 +7,7 @@ import numpy as np
 
 from workflow_src.command import run
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.errors import InputError
 from workflow_src.extract_features import features_of
 from workflow_src.runs import provenance, write_json
@@ -35,7 +36,7 @@ def main(
     ours, names = features_of(data, inception, clip, batch)
     if any(names[kind] != facts[kind] for kind in names):
         raise InputError(f"{features} was made by other extractors: extract the features again")
-    pairs = np.arange(len(synthetic)) % len(real["clip"])
+    pairs = conditioning_masks(len(synthetic), len(real["clip"]))
     write_json(
         output,
         {

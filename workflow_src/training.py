@@ -8,6 +8,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from workflow_src.errors import InputError
 from workflow_src.runs import CsvLog, State
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,25 @@ def generator_for(*key: int | str, device: torch.device | str = "cpu") -> torch.
 def best_device() -> str:
     """ "cuda" if there is a GPU, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def memory_for(images: int, key: str) -> Iterator[None]:
+    """Turn "out of memory" into a message that names the key to lower.
+
+    Args:
+        images: how many were on the device at once.
+        key: the setting that says so, and what lowering it changes.
+
+    Raises:
+        InputError: if the memory is too small.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError of a GPU is one too
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise InputError(f"the memory is too small for {images} images at once: {key}") from error
 
 
 def rows_of_step(step: int, batch_size: int, count: int, seed: int) -> Tensor:

@@ -23,6 +23,7 @@ from workflow_src.runs import CsvLog, State
 from workflow_src.training import (
     Journal,
     generator_for,
+    memory_for,
     moving_average,
     resume,
     rows_of_step,
@@ -32,6 +33,7 @@ from workflow_src.training import (
 )
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MEMORY_KEY = "lower `micro_batch` (batch_size and the result stay) or use precision bf16"
 SNAPSHOT_T = 500  # timestep at which δ is drawn for Figure 8
 
 
@@ -130,8 +132,8 @@ def train_controlnet(
 
     Raises:
         FloatingPointError: naming the step and its data rows, if the loss is not finite.
-        InputError: if the batch does not divide, the hint encoder does not fit the autoencoder, or
-            the device's memory is too small.
+        InputError: if the batch does not divide, the hint encoder does not fit the autoencoder,
+            nothing would train φ, or the memory is too small.
     """
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision)
@@ -173,16 +175,17 @@ def train_controlnet(
         batch = data.batch(step, recipe, schedule, seed)
         batch = {name: value[share] for name, value in batch.items()}
         logs = []
-        for number in range(passes):
-            part = slice(number * recipe.micro_batch, (number + 1) * recipe.micro_batch)
-            last = number == passes - 1
-            with nullcontext() if last else accelerator.no_sync(objective):
-                loss, log = _forward(objective, {n: v[part] for n, v in batch.items()}, recipe)
-                accelerator.backward(loss / passes)
-            logs.append(log)
-        limit = recipe.gradient_clip or float("inf")
-        norm = accelerator.clip_grad_norm_(objective.parameters(), limit)
-        optimizer.step()
+        with memory_for(recipe.micro_batch, MEMORY_KEY):
+            for number in range(passes):
+                part = slice(number * recipe.micro_batch, (number + 1) * recipe.micro_batch)
+                last = number == passes - 1
+                with nullcontext() if last else accelerator.no_sync(objective):
+                    loss, log = objective({n: v[part] for n, v in batch.items()})
+                    accelerator.backward(loss / passes)
+                logs.append(log)
+            limit = recipe.gradient_clip or float("inf")
+            norm = accelerator.clip_grad_norm_(objective.parameters(), limit)
+            optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if average:
             average.update_parameters(bare)
@@ -203,16 +206,6 @@ def train_controlnet(
     final = average.module if average else bare
     save_delta(final, data, schedule, recipe.steps, state.folder)
     return final.cpu()
-
-
-def _forward(objective, batch: Batch, recipe: ControlNetRecipe):
-    try:
-        return objective(batch)
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"the device's memory is too small for micro_batch {recipe.micro_batch}: lower "
-            "`micro_batch` (batch_size, and with it the result, stays) or use precision bf16"
-        ) from error
 
 
 def new_optimizer(objective: Objective, recipe: ControlNetRecipe) -> torch.optim.AdamW:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from workflow_src.data.prepared import PreparedSet, file_sha256
 from workflow_src.diffusion.backbone import latent_moments, to_model_range
 from workflow_src.errors import InputError
+from workflow_src.training import memory_for
 
 
 @dataclass
@@ -45,7 +46,8 @@ def cache_latents(vae, text: Tensor, prepared: PreparedSet, folder: Path, batch:
     means, stds = [], []
     for start in tqdm(range(0, len(rows), batch), unit="batch"):
         images = to_model_range(prepared.images[rows[start : start + batch]]).to(device)
-        mean, std = latent_moments(vae, images)
+        with memory_for(batch, "lower --batch (the latents stay)"):
+            mean, std = latent_moments(vae, images)
         means.append(mean.half().cpu())
         stds.append(std.half().cpu())
     file = folder / "latents.safetensors"

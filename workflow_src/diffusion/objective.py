@@ -7,7 +7,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
 from workflow_src.diffusion.recipes import ControlNetRecipe, Weighting
-from workflow_src.diffusion.unet import Decoder, encode
+from workflow_src.diffusion.unet import Decoder, Encoded, encode
 from workflow_src.diffusion.weighting import (
     Weighter,
     adaptive_weights,
@@ -16,6 +16,7 @@ from workflow_src.diffusion.weighting import (
     mask_at_latent,
     ratio_weights,
 )
+from workflow_src.errors import InputError
 
 Batch = dict[str, Tensor]
 
@@ -39,6 +40,9 @@ class Objective(nn.Module):
     Args:
         unet: the backbone's UNet, already frozen.
         recipe: the method.
+
+    Raises:
+        InputError: if nothing would train φ.
     """
 
     def __init__(self, unet: UNet2DConditionModel, recipe: ControlNetRecipe):
@@ -68,6 +72,20 @@ class Objective(nn.Module):
             shared = [new_decoder()]
             self._shared_decoder = shared
 
+        if self.weighter is not None and recipe.detach_weights and not recipe.lambda_dice:
+            raise InputError(
+                "with detach_weights and without lambda_dice nothing trains LAW's weights: set "
+                "`lambda_dice` above 0, or `detach_weights: false`"
+            )
+
+    def __deepcopy__(self, memo: dict) -> "Objective":
+        """Copy what is trained; the frozen UNet of nearly a billion weights stays the same one."""
+        frozen = [*self._unet, *([] if self.recipe.train_decoder else self._shared_decoder)]
+        memo |= {id(part): part for part in frozen}
+        copied = memo[id(self)] = self.__class__.__new__(self.__class__)
+        copied.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return copied
+
     def _uses(self, weighting: Weighting) -> bool:
         recipe = self.recipe
         return recipe.weighting == weighting or (
@@ -79,22 +97,32 @@ class Objective(nn.Module):
             return self.decoder, self.teacher_decoder
         return self._shared_decoder[0], self._shared_decoder[0]
 
+    def _decode(self, decoder: Decoder, encoded: Encoded, skips: list[Tensor], middle: Tensor):
+        """A decoder's prediction (B, C, h, w) in float32; a frozen one keeps its own precision."""
+        if self.recipe.train_decoder:
+            return decoder(encoded, skips, middle).float()
+        dtype = encoded.middle.dtype
+        with torch.autocast(middle.device.type, enabled=False):
+            return decoder(encoded, [skip.to(dtype) for skip in skips], middle.to(dtype)).float()
+
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """The student's and the teacher's noise predictions, (B, C, h, w) each, in float32."""
         z_t, t, text = batch["z_t"], batch["t"], batch["text"]
         decoder, teacher_decoder = self._decoders()
-        with torch.no_grad():
-            encoded = encode(self._unet[0], z_t, t, text)
+        unet = self._unet[0]
+        # Autocast would take the frozen encoder's norms to float32 and back.
+        with torch.no_grad(), torch.autocast(z_t.device.type, enabled=False):
+            encoded = encode(unet, z_t.to(unet.dtype), t, text.to(unet.dtype))
         hint = batch["mask"].expand(-1, 3, -1, -1)
         skips, middle = self.controlnet(z_t, t, text, hint, return_dict=False)
-        student = decoder(encoded, skips, middle).float()
+        student = self._decode(decoder, encoded, skips, middle)
         if not self.recipe.teacher:
             return student, None
         more_skips, more_middle = self.teacher_controlnet(
             z_t, t, text, batch["image"], return_dict=False
         )
         mixed = [a + b for a, b in zip(skips, more_skips, strict=True)]
-        return student, teacher_decoder(encoded, mixed, middle + more_middle).float()
+        return student, self._decode(teacher_decoder, encoded, mixed, middle + more_middle)
 
     def delta(self, student: Tensor, mask: Tensor) -> Tensor:
         """Eq. 4 for a student prediction (B, C, h, w) and masks (B, 1, h, w)."""

@@ -21,7 +21,7 @@ from workflow_src.diffusion.backbone import (
 from workflow_src.diffusion.recipes import SamplingRecipe
 from workflow_src.diffusion.unet import Decoder
 from workflow_src.errors import InputError
-from workflow_src.training import generator_for
+from workflow_src.training import generator_for, memory_for
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -88,18 +88,19 @@ class Sampler:
         latents = torch.stack([self.noise(n, side, seed) for n in numbers])
         hint = torch.from_numpy(masks).float().unsqueeze(1).expand(-1, 3, -1, -1)
         dtype = self.pipeline.dtype
-        decoded = self.pipeline(
-            prompt_embeds=self.text.expand(count, -1, -1),
-            negative_prompt_embeds=self.empty.expand(count, -1, -1),
-            image=hint.to(self.device, dtype),
-            latents=latents.to(self.device, dtype),
-            height=side,
-            width=side,
-            num_inference_steps=self.recipe.steps,
-            guidance_scale=self.recipe.guidance,
-            eta=0.0,
-            output_type="pt",
-        ).images
+        with memory_for(count, "lower `batch_size` of the sampling (the images stay)"):
+            decoded = self.pipeline(
+                prompt_embeds=self.text.expand(count, -1, -1),
+                negative_prompt_embeds=self.empty.expand(count, -1, -1),
+                image=hint.to(self.device, dtype),
+                latents=latents.to(self.device, dtype),
+                height=side,
+                width=side,
+                num_inference_steps=self.recipe.steps,
+                guidance_scale=self.recipe.guidance,
+                eta=0.0,
+                output_type="pt",
+            ).images
         return to_image_range(decoded * 2 - 1, channels)
 
 

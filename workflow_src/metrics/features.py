@@ -4,6 +4,8 @@ Their weights need a download. Where they are not to be had, a stand-in of rando
 their place; its name says so and goes with every number that it makes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -78,10 +80,11 @@ class Inception(nn.Module):
 
         _require(weights, "inception")
         # torch-fidelity unpickles whatever it is given: see first that it is plain tensors.
-        torch.load(weights, map_location="cpu", weights_only=True)
-        self.network = FeatureExtractorInceptionV3(
-            "inception", ["2048"], feature_extractor_weights_path=str(weights)
-        ).to(device)
+        with _readable(weights, "inception"):
+            torch.load(weights, map_location="cpu", weights_only=True)
+            self.network = FeatureExtractorInceptionV3(
+                "inception", ["2048"], feature_extractor_weights_path=str(weights)
+            ).to(device)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -104,9 +107,10 @@ class Clip(nn.Module):
 
         _require(weights, "clip")
         # OpenAI's weights need quick GELU; for a path open_clip would not say so.
-        model, _, self.preprocess = open_clip.create_model_and_transforms(
-            "ViT-B-32-quickgelu", pretrained=str(weights)
-        )
+        with _readable(weights, "clip"):
+            model, _, self.preprocess = open_clip.create_model_and_transforms(
+                "ViT-B-32-quickgelu", pretrained=str(weights)
+            )
         self.model, self.device = model.visual.to(device).eval(), device
 
     @torch.no_grad()
@@ -124,6 +128,18 @@ def _require(weights: Path, key: str) -> None:
             f"{weights} does not exist: give your own as `metrics.{key}.path`, set that to null to "
             "fetch them, or to stand-in"
         )
+
+
+@contextmanager
+def _readable(weights: Path, key: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of what kind depends on where a reader stumbled
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{weights} is damaged or holds other weights ({reason[:200]}): get it again, give "
+            f"another as `metrics.{key}.path`, or set that to null to fetch it"
+        ) from error
 
 
 def make_extractor(kind: str, weights: str, device: str) -> Extractor:
