@@ -14,6 +14,13 @@ from workflow_src.errors import InputError
 from workflow_src.runs import State, provenance, write_json
 
 SCRIPT = "workflow_src.train_nnunet"
+# What nnU-Net's predictor reads of a checkpoint.
+PREDICTION = (
+    "network_weights",
+    "init_args",
+    "trainer_name",
+    "inference_allowed_mirroring_axes",
+)
 
 
 def main(
@@ -134,13 +141,22 @@ def assemble(
 
 
 def publish(made: Path, content: Path) -> None:
-    """Gather what prediction needs, in the layout that nnU-Net's predictor reads."""
+    """Gather what prediction needs, in the layout that nnU-Net's predictor reads.
+
+    The checkpoint keeps that alone: the dates in it would make every run's file another one, and
+    the optimiser's state would make it twice as large. nnU-Net's own stays: a run that is killed
+    from here on finds it again.
+    """
+    import torch
+
     fold = content / "fold_0"
     fold.mkdir(parents=True, exist_ok=True)
     for file in ("plans.json", "dataset.json"):
         shutil.copyfile(made / file, content / file)
-    shutil.move(made / "fold_0" / "checkpoint_final.pth", fold / "checkpoint_final.pth")
-    shutil.move(made / "fold_0" / "log.csv", content / "log.csv")
+    name = "checkpoint_final.pth"
+    checkpoint = torch.load(made / "fold_0" / name, map_location="cpu", weights_only=False)
+    torch.save({key: checkpoint[key] for key in PREDICTION}, fold / name)
+    shutil.copyfile(made / "fold_0" / "log.csv", content / "log.csv")
 
 
 if __name__ == "__main__":
