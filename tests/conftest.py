@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from workflow_src import make_phantoms, prepare_data
 from workflow_src.data.prepared import PreparedSet
 
 ROOT = Path(__file__).parent.parent
+# The smallest study that goes through every rule, as arguments of Snakemake.
+SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +74,7 @@ def pair_folder(tmp_path):
 def copy_of_the_workflow(folder: Path) -> None:
     """Copy the workflow, without results."""
     folder.mkdir(parents=True)
-    for part in ("rules", "workflow_src", "config", "envs", "slurm", "tests"):
+    for part in ("rules", "workflow_src", "config", "envs", "profiles", "slurm", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Snakefile", "README.md", "requirements.lock"):
         shutil.copy(ROOT / part, folder / part)
@@ -111,18 +114,29 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
+def run_snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run Snakemake in a folder: arguments in, exit code and printed text out."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def snakemake(checkout):
-    """A function that runs Snakemake in the copy: arguments in, exit code and printed text out."""
+    """A function that runs Snakemake in the copy."""
+    return partial(run_snakemake, checkout)
 
-    def run(*arguments: str, folder: Path = checkout) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
-            cwd=folder, capture_output=True, text=True,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
 
-    return run
+@pytest.fixture(scope="session")
+def study(tmp_path_factory) -> Path:
+    """A copy of the workflow in which the smallest study was run to the end, truly."""
+    folder = tmp_path_factory.mktemp("study") / "workflow"
+    copy_of_the_workflow(folder)
+    code, printed = run_snakemake(folder, *SMALLEST, "--show-failed-logs")
+    assert code == 0, printed[-6000:]
+    return folder
 
 
 @pytest.fixture(scope="session")

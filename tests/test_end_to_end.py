@@ -1,18 +1,16 @@
-"""A true run of the smallest study, through every rule, and what a second call would do."""
+"""A true run of the smallest study, through every rule."""
 
 import base64
 import json
-import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from browser import CHROMIUM, Browser
-from conftest import ROOT
+from conftest import ROOT, SMALLEST
 from PIL import Image
 
-CONFIG = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 RULES = set(re.findall(r"^rule (\w+):", "\n".join(
     path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.M))  # fmt: skip
 # What only other studies have: data and weights from the internet, Stable Diffusion's latents, a
@@ -23,11 +21,14 @@ ELSEWHERE = {rule for rule in RULES if rule.startswith("fetch_")} | {
 
 
 @pytest.fixture(scope="module")
-def finished(snakemake, checkout):
+def checkout(study):
+    return study
+
+
+@pytest.fixture(scope="module")
+def finished(study):
     """The results of the smallest study."""
-    code, printed = snakemake(*CONFIG, "--show-failed-logs")
-    assert code == 0, printed[-6000:]
-    return checkout / "results" / "smallest"
+    return study / "results" / "smallest"
 
 
 def test_every_rule_ran(finished):
@@ -94,7 +95,7 @@ def test_audit_and_claims_are_made(finished):
 
 
 def test_snakemakes_own_report_has_categories_and_captions(finished, snakemake, tmp_path):
-    code, printed = snakemake(*CONFIG, "--report", tmp_path / "report.html")
+    code, printed = snakemake(*SMALLEST, "--report", tmp_path / "report.html")
     assert code == 0, printed[-3000:]
     html = (tmp_path / "report.html").read_text()
     for words in ("Audit and claims", "Tables", "Figure 8: delta maps", "over training."):
@@ -110,66 +111,3 @@ def test_a_training_notes_where_it_comes_from(finished):
 def test_nothing_unfinished_is_left(finished):
     left = [path for path in finished.rglob(".*") if path.name != ".snakemake_timestamp"]
     assert not left
-
-
-def jobs_of(printed: str) -> set[str]:
-    """Outputs of the planned jobs, as a dry-run prints them."""
-    return set(re.findall(r"^    output: (\S+?),?(?: |$)", printed, re.M))
-
-
-def test_a_second_call_finds_nothing_to_do(finished, snakemake):
-    code, printed = snakemake(*CONFIG)
-    assert code == 0 and "Nothing to be done" in printed
-
-
-def test_comments_and_dates_rerun_nothing(finished, snakemake, checkout):
-    for script in (checkout / "workflow_src").rglob("*.py"):
-        script.write_text("# A remark.\n" + script.read_text())
-    _, printed = snakemake(*CONFIG, "-n")
-    assert "Nothing to be done" in printed
-
-
-def test_one_ablation_reruns_alone(finished, snakemake):
-    models = "segmentation={models: {order_34: {learning_rate: 0.002}}}"
-    _, printed = snakemake(*CONFIG, "-n", "--config", models)
-    made = {path.split("/", 2)[2] for path in jobs_of(printed)}
-    assert made == {
-        "models/polyps/order_34/seed0/recipe.json",
-        "predictions/polyps/order_34/seed0/predictions.json",
-        "scores/polyps/order_34/seed0/metrics.json",
-        "tables/table6.csv",
-        "claims.md",
-        "audit.md",
-        "figures/published.pdf",
-        "report.html",
-    }
-
-
-def test_a_changed_metric_remakes_what_shows_it_alone(finished, snakemake):
-    metrics = finished / "scores/polyps/order_34/seed0/metrics.json"
-    before, dates = metrics.read_text(), metrics.stat()
-    metrics.write_text(before.replace('"dice"', '"dice" '))
-    _, printed = snakemake(*CONFIG, "-n", "report")
-    metrics.write_text(before)
-    os.utime(metrics, ns=(dates.st_atime_ns, dates.st_mtime_ns))
-    made = {path.split("/", 2)[2] for path in jobs_of(printed)}
-    assert "tables/table6.csv" in made and "claims.md" in made
-    others = {f"tables/table{number}.csv" for number in range(1, 6)}
-    assert not made & others and not [path for path in made if "/seed" in path]
-
-
-def test_another_seed_plans_that_seed_alone(finished, snakemake):
-    _, printed = snakemake(*CONFIG, "-n", "--config", "seeds=[0,1]")
-    made = {path for path in jobs_of(printed) if "/seed" in path}
-    assert made and not [path for path in made if "/seed0/" in path]
-
-
-def test_changed_code_plans_what_it_made(finished, snakemake, checkout):
-    code = checkout / "workflow_src/segmentation/order.py"
-    before = code.read_text()
-    code.write_text(before + "\nCHANGED = 1\n")
-    _, printed = snakemake(*CONFIG, "-n")
-    code.write_text(before)
-    made = jobs_of(printed)
-    assert any("models/polyps/order_34/" in path for path in made)
-    assert not [path for path in made if "controlnet" in path or "/nnunet/" in path]
