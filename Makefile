@@ -1,14 +1,18 @@
 # make demo   sets up once, then runs the demo study to the end
 # make test   sets up once, then runs the tests
+# make test-slurm      runs a small study under a Slurm that it starts here: root only
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
+# make preflight   checks data, weights, disk, environment, GPUs and Slurm for a study: CONFIG=...
+# make cost   estimates the jobs and hours of a study: CONFIG=config/small.yaml for another one
 # make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
 
 PYTHON ?= python3
 CORES ?= 2
+CONFIG ?= config/config.yaml
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test test-survival lock clean
+.PHONY: setup demo test test-slurm test-survival lock preflight cost
 
 setup: $(VENV)/installed
 
@@ -33,6 +37,19 @@ demo: setup
 
 test: setup
 	@$(VENV)/bin/python -m pytest
+
+test-slurm: setup
+	@command -v slurmd > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	  && echo "installing Slurm" && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge; } \
+	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
+	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/test_slurm.py
+
+preflight: setup
+	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]'
+
+cost: setup
+	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]'
 
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \
