@@ -31,6 +31,7 @@ from workflow_src.runs import write_text
 CONFIG = ["--configfile", "config/demo.yaml", "tests/study.yaml", "tests/survival.yaml"]
 RESULTS = Path("results/smallest")
 TIMES = ("logs", "benchmarks")  # what took how long and what it printed: nothing is made from it
+RUN_TIMES = re.compile(rb'<h2 id="times">.*?<h2 ', re.DOTALL)  # likewise, in report.html
 VICTIMS = ("Snakemake", "a job", "the machine")
 
 
@@ -182,7 +183,7 @@ def hashes(copy: Path) -> dict[str, str]:
     root = copy / RESULTS
     files = {path.relative_to(root): path for path in root.rglob("*") if path.is_file()}
     return {
-        str(name): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(name): hashlib.sha256(RUN_TIMES.sub(b"", path.read_bytes())).hexdigest()
         for name, path in files.items()
         if name.parts[0] not in TIMES and not any(part.startswith(".") for part in name.parts)
     }
@@ -208,13 +209,15 @@ def as_markdown(
     lines = [
         "# Survival",
         "",
-        f"`make test-survival`, {date.today()}: {len(rows)} times `kill -9` in a study of "
-        f"{jobs} jobs, each followed by the same command again. A study that was done before "
-        f"the last kill began anew in a fresh copy: {copies} in all. On a CPU of {os.cpu_count()} "
-        f"cores, `--cores {cores}`, one thread a job; undisturbed the study took {whole:.0f} s.",
+        f"`make test-survival CORES={cores}`, {date.today()}: {len(rows)} times `kill -9` in the "
+        f"{jobs} jobs of tests/study.yaml, cut by tests/survival.yaml, each followed by the same "
+        "command again. A study that was done before the last kill began anew in a fresh copy: "
+        f"{copies} in all. On a CPU of {os.cpu_count()} cores, one thread a job; undisturbed it "
+        f"took {whole:.0f} s.",
         "",
         f"Of the {files} result files, in every copy, {len(wrong) or 'all'} {verdict}. Left out "
-        f"are {' and '.join(TIMES)}, which tell times, and what is hidden: unfinished work.",
+        f"are {' and '.join(TIMES)} and the report's run times, which are times, and hidden files, "
+        "which are unfinished work.",
         "",
         "*At work*: the jobs that ran at the kill, with their outputs. *Torn*: files under their "
         "final names that at that moment were not those of the undisturbed study. *Jobs left*: "
