@@ -97,7 +97,7 @@ def untrained(tmp_path):
         network = build_segmenter(weights_from or architecture, **recipe.options)
         weights = network.state_dict()
         for name, _ in network.named_parameters():  # zeros at first would hide what they scale
-            weights[name] += 0.1 * torch.randn_like(weights[name])
+            weights[name] += 0.3 * torch.randn_like(weights[name])
         save_file(weights, folder / "model.safetensors")
         facts = {"kind": "segmenter", "recipe": asdict(recipe), "weights": "x"}
         (folder / "recipe.json").write_text(json.dumps(facts))
