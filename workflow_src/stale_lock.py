@@ -20,12 +20,12 @@ def drop_stale_lock(folder: Path, here: bool) -> TextIO | None:
         here: whether this call runs its jobs on this machine; jobs in a queue outlive their call.
 
     Returns:
-        The file to keep open as long as the call lasts; None on a file system without such locks.
+        The file to keep open as long as the call lasts; None where that cannot be.
     """
-    folder.mkdir(exist_ok=True)
     locks, call = folder / "locks", f"{platform.node()} {'here' if here else 'queue'}"
-    file = (folder / "calls").open("a+")
     try:
+        folder.mkdir(exist_ok=True)
+        file = (folder / "calls").open("a+")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.seek(0)
         if not locks.exists() or not any(locks.iterdir()):
