@@ -93,3 +93,8 @@ def test_the_lock_of_another_host_stays(tmp_path, monkeypatch):
     drop_stale_lock(tmp_path, here=True).close()
     assert (tmp_path / "locks").exists()
     assert os.path.getsize(tmp_path / "calls") > 0
+
+
+def test_where_nothing_can_be_written_there_is_no_check(tmp_path):
+    (tmp_path / "file").touch()
+    assert drop_stale_lock(tmp_path / "file" / ".snakemake", here=True) is None

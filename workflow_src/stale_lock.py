@@ -1,5 +1,6 @@
 """The lock that a killed Snakemake leaves behind."""
 
+import contextlib
 import fcntl
 import platform
 import shutil
@@ -26,18 +27,17 @@ def drop_stale_lock(folder: Path, here: bool) -> TextIO | None:
     try:
         folder.mkdir(exist_ok=True)
         file = (folder / "calls").open("a+")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.seek(0)
-        if not locks.exists() or not any(locks.iterdir()):
-            file.truncate(0)
-        elif set(file.read().splitlines()) == {f"{platform.node()} here"}:
-            print("the last call was killed: its lock is removed", file=sys.stderr)
-            shutil.rmtree(locks)
-            file.truncate(0)
-    except BlockingIOError:
-        pass  # another call is at work
+        with contextlib.suppress(BlockingIOError):  # another call is at work
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.seek(0)
+            if not locks.exists() or not any(locks.iterdir()):
+                file.truncate(0)
+            elif set(file.read().splitlines()) == {f"{platform.node()} here"}:
+                print("the last call was killed: its lock is removed", file=sys.stderr)
+                shutil.rmtree(locks)
+                file.truncate(0)
+        print(call, file=file, flush=True)
+        fcntl.flock(file, fcntl.LOCK_SH)
     except OSError:
         return None
-    print(call, file=file, flush=True)
-    fcntl.flock(file, fcntl.LOCK_SH)
     return file
