@@ -1,0 +1,78 @@
+"""The segmenters' benchmarks run, at sizes that say nothing about speed."""
+
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from conftest import ROOT
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """A function that imports one of benchmarks/."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of a Markdown table's rows, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def test_training_steps(script, capsys, monkeypatch):
+    training = script("segmenter_training")
+    monkeypatch.setattr(training.training, "compiled", lambda model: model)  # takes minutes
+    training.main(["order"], batches=[2], size=32, rounds=1)
+    found = rows(capsys.readouterr().out)
+    sides = ["plain", "eager", "compiled", "floor: operations", "floor: memory"]
+    assert [row[:3] for row in found] == [["order", "2", side] for side in sides]
+    rates = [float(row[3]) for row in found]
+    assert 0 < max(rates[:3]) < min(rates[3:])  # nothing is faster than the machine
+
+
+def test_the_plain_step_and_ours_have_the_same_gradients(script):
+    training = script("segmenter_training")
+    x, y = torch.randn(2, 3, 64, 64).double(), torch.ones(2, 1, 64, 64).double()
+    gradients = []
+    for plain in (True, False):
+        torch.manual_seed(0)
+        network = training.build_segmenter("order").double()
+        recipe = training.SegmenterRecipe("order")
+        step = training.Plain(network, x, y) if plain else training.Ours(network, recipe, x, y)
+        step()
+        gradients.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_loading(script, capsys, tmp_path):
+    script("segmenter_loader").main(
+        tmp_path, sizes=[32], batch=2, images=6, side=40, rounds=1, compile="off"
+    )
+    found = rows(capsys.readouterr().out)
+    assert [row[:3] for row in found] == [["mkunet", "resize", "32"], ["mkunet", "crop", "32"]]
+    assert all(float(cell) > 0 for row in found for cell in row[3:])
+
+
+def test_attention(script, capsys, monkeypatch):
+    attention = script("order_attention")
+    # Processes of their own would take seconds to start.
+    monkeypatch.setattr(attention, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
+    attention.main(sides=[8], batch=2, grid=4, rounds=1, limit=8e-5)
+    found = rows(capsys.readouterr().out)
+    assert [row[:3] for row in found] == [
+        [f"{side} x {side}", images, way]
+        for side, images in (("4", "2"), ("8", "1"))
+        for way in ("ours", "plain", "two")
+    ]
+    assert "not run" in found[4][3]  # 6 matrices of 64 x 64 are 96 KiB
+    assert all(float(row[3]) > 0 for row in found[:4] + found[5:])
+
+
+@pytest.mark.parametrize("way", ["ours", "two"])
+def test_all_ways_of_attention_do_the_same(script, way):
+    ways = script("order_attention").WAYS
+    inputs = torch.randn(4, 2, 1, 9, 4).requires_grad_().unbind()
+    for one, other in zip(ways[way](*inputs), ways["plain"](*inputs), strict=True):
+        torch.testing.assert_close(one, other)
