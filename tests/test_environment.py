@@ -1,5 +1,6 @@
 """The pinned environment: one lock for `make` and conda, with hashes and without addresses."""
 
+import hashlib
 import re
 
 import yaml
@@ -53,6 +54,8 @@ def test_what_is_installed_is_what_is_pinned():
 def test_conda_installs_from_the_same_lock():
     script = (ROOT / "envs/workflow.post-deploy.sh").read_text()
     assert "--require-hashes" in script and "requirements.lock" in script
+    # Without it an environment that was made from an older lock would be taken for this one's.
+    assert hashlib.sha256(LOCK.encode()).hexdigest() in script
     environment = yaml.safe_load((ROOT / "envs/workflow.yaml").read_text())
     for pin in environment["dependencies"]:
         assert re.fullmatch(r"[\w-]+ =\d+[.\d]+", pin), pin

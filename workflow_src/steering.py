@@ -21,7 +21,7 @@ def steer_scripts(root: Path) -> None:
     """
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
-    os.environ["PYTHONPATH"] = str(root)
+    os.environ["PYTHONPATH"] = os.environ["WORKFLOW_ROOT"] = str(root)
     os.environ[SNAKEMAKE_PID] = str(os.getpid())
     os.environ.setdefault("TQDM_MININTERVAL", "10")
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
