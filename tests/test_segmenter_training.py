@@ -60,7 +60,7 @@ def test_a_killed_run_started_again_ends_as_an_unbroken_one(polyps, tmp_path, ca
     assert 0 < int(resumed[1]) < 32
     train_segmenter.main(polyps.folder, tmp_path / "unbroken", settings)
     assert "resumed" not in capsys.readouterr().out
-    for name in ("model.safetensors", "log.csv"):
+    for name in ("model.safetensors", "log.csv", "validation.csv"):
         killed, unbroken = (tmp_path / run / name for run in ("killed", "unbroken"))
         assert killed.read_bytes() == unbroken.read_bytes(), name
     assert not list(tmp_path.glob("killed/.state-*"))
@@ -137,6 +137,8 @@ def test_the_best_epoch_is_kept_and_not_the_last(polyps, tmp_path, monkeypatch):
     train_segmenter.main(polyps.folder, tmp_path / "run", recipe(epochs=4))
     outcome = json.loads((tmp_path / "run" / "recipe.json").read_text())["outcome"]
     assert outcome == {"best_epoch": 2, "validation_dice": 0.9, "steps": 8}
+    log = (tmp_path / "run" / "validation.csv").read_text().split()
+    assert log == ["step,dice", "2,0.2", "4,0.9", "6,0.9", "8,0.5"]
     assert same(looks[1], weights_of(tmp_path / "run"))
     assert not same(looks[3], weights_of(tmp_path / "run"))
 
@@ -149,6 +151,8 @@ def test_without_validation_images_the_last_weights_are_kept(polyps, tmp_path):
     train_segmenter.main(folder, tmp_path / "run", recipe())
     facts = json.loads((tmp_path / "run" / "recipe.json").read_text())
     assert facts["outcome"]["best_epoch"] == 3
+    log = (tmp_path / "run" / "validation.csv").read_text().split()
+    assert log == ["step,dice", "2,", "4,", "6,"]  # there is nothing to look at
 
 
 def test_validation_dice_by_hand(polyps):

@@ -135,18 +135,18 @@ class State:
         return payload
 
     def finish(self, content: Path, marker: str) -> None:
-        """Move the finished folder's content, and the log, to the output; then drop the state.
+        """Move the finished folder's content, and the logs, to the output; then drop the state.
 
-        The log is copied: a run that fails from here on must find it, to go on with it.
+        Logs are copied: a run that fails from here on must find them, to go on with them.
         """
-        if (self.folder / "log.csv").is_file():
-            shutil.copy(self.folder / "log.csv", content)
+        for log in self.folder.glob("*.csv"):
+            shutil.copy(log, content)
         move_into(content, self.output, marker)
         shutil.rmtree(self.folder)
 
 
 class CsvLog:
-    """log.csv: a row per logged step; on resuming, rows past the checkpoint are dropped.
+    """A log with a row per logged step; on resuming, rows past the checkpoint are dropped.
 
     Args:
         path: the file.
@@ -158,8 +158,8 @@ class CsvLog:
         self._kept = [row for row in rows if int(row["step"]) <= step]
         self.path, self._file, self._writer = path, None, None
 
-    def add(self, row: dict[str, float | int]) -> None:
-        """Append a row; the first row names the columns."""
+    def add(self, row: dict[str, float | int | None]) -> None:
+        """Append a row; the first row names the columns. None leaves its place empty."""
         if self._writer is None:
             self._file = self.path.open("w", buffering=1)
             self._writer = csv.DictWriter(self._file, list(row))

@@ -100,6 +100,7 @@ def train_segmenter(
 
     log_every = max(1, min(steps_per_epoch, 20))
     journal = Journal(CsvLog(state.folder / "log.csv", start), log_every, rows_named)
+    looks = CsvLog(state.folder / "validation.csv", start)
     checkpoint_every = recipe.checkpoint_every * steps_per_epoch
     model.train()
     for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
@@ -110,6 +111,7 @@ def train_segmenter(
         journal.add(step, {"loss": torch.stack(losses).mean()})
         if (step + 1) % (recipe.validate_every * steps_per_epoch) == 0 or step + 1 == steps:
             dice = validation_dice(model, held_out, recipe)
+            looks.add({"step": step + 1, "dice": dice})
             best.offer(dice, (step + 1) // steps_per_epoch, model)
     model.load_state_dict(best.weights)
     facts = {"best_epoch": best.epoch, "validation_dice": best.dice, "steps": steps}
