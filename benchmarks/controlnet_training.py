@@ -149,16 +149,16 @@ class TwoModels(Objective):
         return None, teacher_decoder(encoded, mixed, middle + more_middle).float()
 
 
-def seconds(step, device) -> float:
-    """Of one step."""
-    start = time.perf_counter()
+def seconds(step, device) -> tuple[float, float]:
+    """Of one step, by the clock and of processor time."""
+    start, used = time.perf_counter(), time.process_time()
     step()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - used
 
 
-def medians(steps: dict, rounds: int, device, before=None) -> dict[str, float]:
+def medians(steps: dict, rounds: int, device, before=None) -> dict[str, tuple[float, float]]:
     """Seconds a step, the sides taken in turns; the first turn warms up."""
     found = {name: [] for name in steps}
     for number in tqdm(range(rounds + 1), unit="round"):
@@ -168,14 +168,18 @@ def medians(steps: dict, rounds: int, device, before=None) -> dict[str, float]:
             taken = seconds(step, device)
             if number:
                 found[name].append(taken)
-    return {name: statistics.median(times) for name, times in found.items()}
+    return {
+        name: tuple(statistics.median(kind) for kind in zip(*times, strict=True))
+        for name, times in found.items()
+    }
 
 
 def matmul_peak(dtype: torch.dtype, device) -> float:
-    """FLOP/s of the best of some large matrix products."""
+    """FLOP/s of the best of some large matrix products; on a CPU, per second of all threads."""
     a = torch.randn(4096, 4096, dtype=dtype, device=device)
-    taken = min(seconds(lambda: a @ a, device) for _ in range(4))
-    return 2 * 4096**3 / taken
+    wall, processor = (min(kind) for kind in zip(*(seconds(lambda: a @ a, device)
+                                                   for _ in range(4)), strict=True))  # fmt: skip
+    return 2 * 4096**3 / (wall if device.type == "cuda" else processor / torch.get_num_threads())
 
 
 def memory_gib(device) -> float:
@@ -227,6 +231,11 @@ def main(
             wanted = torch.channels_last if name == "workflow" else torch.contiguous_format
             for model in (unet, controlnet):
                 model.to(memory_format=wanted)
+            for moments in ours.optimizer.optimizer.state.values():
+                for key in ("exp_avg", "exp_avg_sq"):
+                    if moments[key].dim() == 4:
+                        moments[key] = moments[key].contiguous(memory_format=wanted)
+            controlnet.zero_grad(set_to_none=True)
 
     else:
         steps = {
@@ -243,17 +252,23 @@ def main(
     last = list(steps)[-1] if compare == "script" else "uniform"
     with FlopCounterMode(display=False) as counter:
         steps[last]()
-    peak = matmul_peak(dtype, device)
-    first = found[next(iter(found))]
-    print(f"| {size}², batch {batch}, {precision}, width {width:g} | s / step | images / s | time "
-          f"against {next(iter(found))} |\n|---|---|---|---|")  # fmt: skip
-    for name, taken in found.items():
-        print(f"| {name} | {taken:.3f} | {batch / taken:.3f} | {taken / first:.2f} |")
-    share = counter.get_total_flops() / found[last] / peak
+    flop, peak = counter.get_total_flops(), matmul_peak(dtype, device)
+    first, threads = next(iter(found)), torch.get_num_threads()
+    place = torch.cuda.get_device_name() if device.type == "cuda" else f"{threads} CPU thread(s)"
     print(
-        f"\n{last}: {counter.get_total_flops() / 1e12:.3f} TFLOP a step, {share:.0%} of the "
-        f"{peak / 1e12:.2f} TFLOP/s of a {precision} matrix product. Largest memory of the run: "
-        f"{memory_gib(device):.1f} GiB."
+        f"| {size}², batch {batch}, {precision}, width {width:g}, {place} | s / step | images / s "
+        f"| time against {first} | CPU s / step | against {first} |\n|---|---|---|---|---|---|"
+    )
+    for name, (wall, processor) in found.items():
+        print(
+            f"| {name} | {wall:.3f} | {batch / wall:.3f} | {wall / found[first][0]:.2f} "
+            f"| {processor:.3f} | {processor / found[first][1]:.2f} |"
+        )
+    wall, processor = found[last]
+    share = flop / peak / (wall if device.type == "cuda" else processor / threads)
+    print(
+        f"\n{last}: {flop / 1e12:.3f} TFLOP a step, {share:.0%} of the {peak / 1e12:.2f} TFLOP/s "
+        f"of a {precision} matrix product. Largest memory of the run: {memory_gib(device):.1f} GiB."
     )
 
 
