@@ -40,6 +40,7 @@ FIGURES = [
     "figure7",
     "figure8",
     "training",
+    "segmenter_training",
     "accuracy_cost",
     "dice_sets",
     "published",
@@ -449,6 +450,21 @@ def figure_segmenter(pattern):
         view=view_of(figures["segmenter"]),
         seed=SEEDS[0],
     )[0]
+
+
+def shown_segmenters():
+    """The light segmenters of Table 3."""
+    return [row for row in config["tables"]["3"]["rows"] if row in LIGHT_MODELS]
+
+
+def segmenter_logs(name):
+    """A log of each of their trainings."""
+    return expand(
+        f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
+        dataset=config["figures"]["dataset"],
+        light=shown_segmenters(),
+        seed=SEEDS[0],
+    )
 
 
 def figure_law():

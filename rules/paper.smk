@@ -132,6 +132,36 @@ rule plot_training:
         " > {log} 2>&1"
 
 
+rule plot_segmenter_training:
+    input:
+        logs=segmenter_logs("log.csv"),
+        validation=segmenter_logs("validation.csv"),
+    output:
+        "<results>/figures/segmenter_training.pdf",
+        shown(
+            "<results>/figures/segmenter_training.png",
+            "Training curves of the segmenters",
+            "Figures",
+        ),
+    log:
+        "<logs>/plot_segmenter_training.log",
+    benchmark:
+        "<benchmarks>/plot_segmenter_training.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_segmenter_training"),
+        logs=with_names([label_of("3", m) for m in shown_segmenters()], "logs"),
+        validation=with_names(
+            [label_of("3", m) for m in shown_segmenters()], "validation"
+        ),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_segmenter_training --logs {params.logs:q}"
+        " --validation {params.validation:q} --output {params.output} > {log} 2>&1"
+
+
 rule plot_accuracy_cost:
     input:
         table="<results>/tables/table3.csv",

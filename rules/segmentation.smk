@@ -7,6 +7,8 @@ rule train_segmenter:
     output:
         "<results>/models/{dataset}/{light}/seed{seed}/recipe.json",
         "<results>/models/{dataset}/{light}/seed{seed}/model.safetensors",
+        "<results>/models/{dataset}/{light}/seed{seed}/log.csv",
+        "<results>/models/{dataset}/{light}/seed{seed}/validation.csv",
     log:
         "<logs>/train_segmenter/{dataset}-{light}-{seed}.log",
     benchmark:

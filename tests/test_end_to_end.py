@@ -56,7 +56,7 @@ def test_a_cell_is_the_mean_of_the_scores_below_it(finished):
 
 def test_the_figures_show_something(finished):
     names = [path.stem for path in (finished / "figures").glob("*.png")]
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         picture = np.asarray(Image.open(finished / f"figures/{name}.png").convert("L"))
         assert picture.std() > 5, name

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workflow_src import plot_dice_sets, plot_imbalance, plot_published, plot_weight_maps
+from workflow_src import (
+    plot_dice_sets,
+    plot_imbalance,
+    plot_published,
+    plot_segmenter_training,
+    plot_weight_maps,
+)
 from workflow_src.errors import InputError
 from workflow_src.paper.cells import TableSpec
 from workflow_src.runs import write_json
@@ -65,6 +71,24 @@ def test_published_numbers_are_drawn_where_ours_can_be_compared(tmp_path):
     check_drawn(tmp_path / "figure")
     plot_published.main(tables[1:], tmp_path / "nothing")
     check_drawn(tmp_path / "nothing")
+
+
+def test_training_curves_of_segmenters_mark_the_weights_that_are_kept(tmp_path, monkeypatch):
+    logs, looks, drawn = {}, {}, []
+    for name, dice in (("A", [0.2, 0.7, 0.7, 0.5]), ("without validation", [None, None])):
+        steps = np.arange(1, len(dice) + 1) * 10
+        logs[name], looks[name] = tmp_path / f"{name}.csv", tmp_path / f"{name}_validation.csv"
+        pd.DataFrame({"step": steps, "loss": 1 / steps}).to_csv(logs[name], index=False)
+        pd.DataFrame({"step": steps, "dice": dice}).to_csv(looks[name], index=False)
+    monkeypatch.setattr(plot_segmenter_training, "save", lambda figure, _: drawn.append(figure))
+    plot_segmenter_training.main(logs, looks, tmp_path / "figure")
+    losses, dices = (axis.lines for axis in drawn[0].axes)
+    assert losses[0].get_ydata() == pytest.approx([0.1, 0.05, 1 / 30, 0.025])
+    assert dices[0].get_ydata() == pytest.approx([20, 70, 70, 50])
+    assert [list(dots.get_xdata()) for dots in (dices[1], dices[3])] == [[20], []]
+    monkeypatch.undo()
+    plot_segmenter_training.main(logs, looks, tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
 
 
 def test_weight_maps_are_drawn_of_the_images_that_they_belong_to(polyps, tmp_path):

@@ -17,6 +17,7 @@ FIGURE_TITLES = {
     "figure7": "Figure 7: segmentation",
     "figure8": "Figure 8: delta maps over training",
     "training": "Training curves",
+    "segmenter_training": "Training curves of the segmenters",
     "accuracy_cost": "Accuracy against cost",
     "dice_sets": "Dice by test set",
     "published": "Measured against published",
