@@ -56,8 +56,7 @@ class BidirectionalSkipAttention(nn.Module):
             d'_i and e'_i, likewise.
         """
         size = decoder.shape[-2:]
-        # Python's min() would be fixed to the example's size when the network is exported.
-        grid = (torch.sym_min(self.grid, size[0]), torch.sym_min(self.grid, size[1]))
+        grid = (min(self.grid, size[0]), min(self.grid, size[1]))
         d, e = F.adaptive_avg_pool2d(decoder, grid), F.adaptive_avg_pool2d(encoder, grid)
 
         def tokens(x: Tensor) -> Tensor:
