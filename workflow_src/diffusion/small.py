@@ -47,7 +47,7 @@ def train_autoencoder(
     """Train an autoencoder on images (N, S, S, C) uint8; its latents get unit deviation."""
     torch.manual_seed(seed)
     vae = new_autoencoder(recipe).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"vae": vae, "optimizer": optimizer}
     start = resume(state, parts, device)
     journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
@@ -133,7 +133,7 @@ def train_denoiser(
     torch.manual_seed(seed)
     unet = new_denoiser(recipe, mean.shape[1], mean.shape[2]).to(device)
     average = moving_average(unet, recipe.ema)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"unet": unet, "average": average, "optimizer": optimizer}
     start = resume(state, parts, device)
     journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
