@@ -9,7 +9,7 @@ from workflow_src import prepare_data, score_segmentation
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.errors import InputError
-from workflow_src.metrics.overlap import check_bounds, score_image
+from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
 
 
 def square(top, left, side=4, size=10):
@@ -105,6 +105,29 @@ def test_iou_lies_between_its_bounds_for_any_image():
 def test_means_that_no_masks_can_have_are_refused(dice, iou):
     with pytest.raises(ArithmeticError, match="polyps: mean IoU .* is impossible"):
         check_bounds(dice, iou, "polyps")
+
+
+def table_of(*scores: dict) -> pd.DataFrame:
+    """Scores of images of one set, as the evaluator tabulates them."""
+    names = [{"stem": f"{n}", "source": "A", "case": f"{n}", "duplicate_of": ""} for n in range(99)]
+    return pd.DataFrame([name | row for name, row in zip(names, scores, strict=False)])
+
+
+def test_rounded_scores_of_a_single_image_keep_within_the_bounds():
+    for seed in range(100):
+        row = scores_row(score_image(*random_prediction(seed)))
+        score_segmentation.summarise(table_of(row), [])
+
+
+@pytest.mark.parametrize("measure", ["iou", "iou_min_max", "iou_256", "iou_class_mean"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_every_report_checks_each_pair_of_measures(measure, sign):
+    rows = [scores_row(score_image(*random_prediction(seed))) for seed in range(5)]
+    score_segmentation.summarise(table_of(*rows), [])
+    for row in rows:  # as if it were measured on another mask
+        row[measure] += sign * 0.25
+    with pytest.raises(ArithmeticError, match=f"{measure}: mean IoU .* is impossible"):
+        score_segmentation.summarise(table_of(*rows), [])
 
 
 def test_masks_and_predictions_of_two_sizes_are_refused():

@@ -54,10 +54,12 @@ def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
     sets: dict = {}
     for name, part in groups.items():
         means = {m: float(part[m].mean()) for m in MEASURES}
-        check_bounds(means["dice"], means["iou"], name)
         intervals = {m: mean_interval(part[m], part.case) for m in ("dice", "iou")}
         sets[name] = {"images": len(part), **means, "interval": intervals}
     over_sets = {m: float(np.mean([sets[n][m] for n in groups if n != "all"])) for m in MEASURES}
+    for name, means in {**sets, "mean of sets": over_sets}.items():
+        for dice, iou in zip(MEASURES[::2], MEASURES[1::2], strict=True):
+            check_bounds(means[dice], means[iou], f"{name}, {iou}")
     return {
         "all": sets.pop("all"),
         "mean_of_sets": over_sets,

@@ -19,6 +19,8 @@ import numpy as np
 
 LEVELS = 256
 HALF = 128  # first level of probability 0.5 and more
+DIGITS = 7  # that are kept of a score: what float32 predictions can tell
+ROUNDING = 3 * 10**-DIGITS  # what it can move D / (2 - D) and IoU apart by, and a little
 
 
 @dataclass
@@ -87,13 +89,15 @@ def score_image(levels: np.ndarray, mask: np.ndarray) -> Scores:
 def check_bounds(dice: float, iou: float, where: str) -> None:
     """Mean Dice and mean IoU of the same images must satisfy D / (2 - D) <= IoU <= D.
 
+    Every such pair of the evaluator must, but for the rounding of `scores_row`.
+
     Raises:
         ArithmeticError: if not, which no set of masks can cause.
     """
-    if not dice / (2 - dice) - 1e-9 <= iou <= dice + 1e-9:
+    if not dice / (2 - dice) - ROUNDING <= iou <= dice + ROUNDING:
         raise ArithmeticError(f"{where}: mean IoU {iou} is impossible with mean Dice {dice}")
 
 
 def scores_row(scores: Scores) -> dict[str, float]:
-    """The scores as columns, rounded to what float32 predictions can tell."""
-    return {name: round(value, 7) for name, value in asdict(scores).items()}
+    """The scores as columns, rounded."""
+    return {name: round(value, DIGITS) for name, value in asdict(scores).items()}
