@@ -1,0 +1,105 @@
+"""Recipes other than the paper's: each trains, and each setting does what it says."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from workflow_src import train_segmenter
+from workflow_src.segmentation import build_segmenter, training
+from workflow_src.segmentation.egeunet import AUXILIARY_WEIGHTS
+from workflow_src.segmentation.losses import bce_dice
+from workflow_src.segmentation.recipes import SegmenterRecipe
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("PraNet's", {"loss": "structure", "optimizer": "adamw", "scales": (0.75, 1.0, 1.25),
+                      "gradient_clip": 0.5, "flips": False, "rotate": 0.0}),
+        ("bf16", {"precision": "bf16"}),
+        ("deep supervision", {"architecture": "egeunet"}),
+        ("whole images", {"fit": "resize", "image_size": 32}),
+    ],
+)  # fmt: skip
+def test_other_recipes_learn(native_polyps, polyps, tmp_path, name, settings):
+    small = {"architecture": "mkunet", "image_size": 32, "epochs": 12, "batch_size": 6,
+             "optimizer": "adamw", "learning_rate": 1e-2}  # fmt: skip
+    recipe = SegmenterRecipe(**small | settings)
+    data = native_polyps if recipe.fit == "crop" else polyps
+    train_segmenter.main(data.folder, tmp_path, recipe)
+    loss = pd.read_csv(tmp_path / "log.csv").loss
+    assert loss.iloc[-3:].mean() < 0.9 * loss.iloc[0]
+
+
+def test_each_scale_is_an_update_of_its_own(native_polyps, tmp_path, monkeypatch):
+    sides, real = [], training.update
+
+    def noted(network, optimizer, x, y, recipe):
+        sides.append((x.shape[-1], y.shape[-1]))
+        return real(network, optimizer, x, y, recipe)
+
+    monkeypatch.setattr(training, "update", noted)
+    recipe = SegmenterRecipe("mkunet", image_size=64, scales=(0.5, 1, 1.5), epochs=1)
+    train_segmenter.main(native_polyps.folder, tmp_path, recipe)
+    assert sides == [(32, 32), (64, 64), (96, 96)]
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return torch.randn(2, 3, 32, 32), (torch.rand(2, 1, 32, 32) > 0.5).float()
+
+
+def test_gradients_are_clipped_element_by_element(batch):
+    network = build_segmenter("mkunet").train()
+    optimizer = torch.optim.SGD(network.parameters())
+    training.update(network, optimizer, *batch, SegmenterRecipe("mkunet", gradient_clip=1e-3))
+    largest = [p.grad.abs().max().item() for p in network.parameters() if p.grad is not None]
+    assert max(largest) == pytest.approx(1e-3)
+    assert min(largest) < 1e-3  # those below the limit are left alone, not scaled with the rest
+
+
+def test_auxiliary_losses_are_added_by_their_weights(batch):
+    network = build_segmenter("egeunet").train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+    loss = training.update(network, optimizer, *batch, SegmenterRecipe("egeunet"))
+    logits, auxiliary = network(batch[0])
+    weighted = zip(AUXILIARY_WEIGHTS, auxiliary, strict=True)
+    expected = bce_dice(logits, batch[1]) + sum(w * bce_dice(a, batch[1]) for w, a in weighted)
+    torch.testing.assert_close(loss, expected.detach())
+
+
+@pytest.mark.parametrize("name", ["ademamix", "adamw"])
+def test_weight_decay_is_decoupled(name):
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    recipe = SegmenterRecipe(optimizer=name, learning_rate=0.1, weight_decay=0.5)
+    optimizer = training.make_optimizer(model, recipe, steps=10)
+    model.weight.grad = torch.zeros(1, 1)
+    optimizer.step()
+    assert model.weight.item() == pytest.approx(1 - 0.1 * 0.5)  # L2 would move it by 0.1
+
+
+def test_ademamix_warms_its_slow_average_up_over_all_steps():
+    """Against the optimiser's own paper, with a constant gradient of 1."""
+    model, steps = nn.Linear(1, 1, bias=False).double(), 20
+    nn.init.zeros_(model.weight)
+    recipe = SegmenterRecipe(learning_rate=0.1, weight_decay=0.0, alpha=5.0, beta3=0.99)
+    optimizer = training.make_optimizer(model, recipe, steps)
+    weight = fast = slow = square = 0.0
+    start, end = (math.log(0.9), math.log(0.99))
+    for step in range(1, steps + 1):
+        model.weight.grad = torch.ones(1, 1, dtype=torch.double)
+        optimizer.step()
+        part = step / steps
+        beta3 = min(math.exp(start * end / ((1 - part) * end + part * start)), 0.99)
+        fast, square = 0.9 * fast + 0.1, 0.999 * square + 0.001
+        slow = beta3 * slow + 1 - beta3
+        scale = math.sqrt(square / (1 - 0.999**step)) + 1e-8
+        weight -= 0.1 * (fast / (1 - 0.9**step) + 5.0 * part * slow) / scale
+        assert model.weight.item() == pytest.approx(weight, rel=1e-5)
