@@ -11,13 +11,15 @@ import pytest
 from conftest import ROOT
 
 from workflow_src.stale_lock import drop_stale_lock
-from workflow_src.steering import SNAKEMAKE_PID
+from workflow_src.steering import SNAKEMAKE, end_with_snakemake
 
 # A Snakemake of two lines: it names itself to a script, which it starts through a shell.
 STARTER = """
-import os, subprocess, sys
-os.environ[sys.argv[1]] = str(os.getpid())
-subprocess.run(["bash", "-c", sys.executable + " -c '" + sys.argv[2] + "'; true"])
+import subprocess, sys
+from pathlib import Path
+from workflow_src.steering import steer_scripts
+steer_scripts(Path.cwd())
+subprocess.run(["bash", "-c", sys.executable + " -c '" + sys.argv[1] + "'; true"])
 """
 SCRIPT = """
 import subprocess, sys, time
@@ -32,7 +34,7 @@ run(main)
 
 def test_a_job_and_its_workers_end_with_their_snakemake():
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, SNAKEMAKE_PID, SCRIPT],
+        [sys.executable, "-c", STARTER, SCRIPT],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     worker = psutil.Process(int(starter.stdout.readline()))
@@ -44,6 +46,19 @@ def test_a_job_and_its_workers_end_with_their_snakemake():
     for process in alive:
         process.kill()
     assert not alive
+
+
+def test_a_job_whose_snakemake_died_before_it_began_ends_at_once(monkeypatch):
+    code = "import os, sys; from pathlib import Path; from workflow_src import steering;"
+    code += "steering.steer_scripts(Path.cwd()); print(os.environ[steering.SNAKEMAKE])"
+    died = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    monkeypatch.setenv(SNAKEMAKE, died.stdout.strip())
+    with pytest.raises(SystemExit, match="is gone"):
+        end_with_snakemake()
+    monkeypatch.setenv(SNAKEMAKE, f"elsewhere {died.stdout.strip()}")
+    end_with_snakemake()  # another host's numbers say nothing
 
 
 def start(folder, here=True) -> subprocess.Popen:

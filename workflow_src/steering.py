@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import platform
 import sys
 import threading
 import time
 from pathlib import Path
 
-SNAKEMAKE_PID = "WORKFLOW_SNAKEMAKE_PID"
+SNAKEMAKE = "WORKFLOW_SNAKEMAKE"
 
 
 def steer_scripts(root: Path) -> None:
@@ -22,12 +23,17 @@ def steer_scripts(root: Path) -> None:
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     os.environ["PYTHONPATH"] = os.environ["WORKFLOW_ROOT"] = str(root)
-    os.environ[SNAKEMAKE_PID] = str(os.getpid())
+    os.environ[SNAKEMAKE] = f"{_host()} {os.getpid()}"
     os.environ.setdefault("TQDM_MININTERVAL", "10")
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     # Keep freed memory: on a CPU, glibc hands each step's tensors back and faults them in again.
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
     os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
+
+
+def _host() -> str:
+    """Where a process number means the same process: this machine, and this container on it."""
+    return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
 
 
 def end_with_snakemake() -> None:
@@ -38,10 +44,13 @@ def end_with_snakemake() -> None:
     """
     import psutil
 
-    parents = {parent.pid: parent for parent in psutil.Process().parents()}
-    snakemake = parents.get(int(os.environ.get(SNAKEMAKE_PID, 0)))
-    if snakemake is None:
+    host, _, number = os.environ.get(SNAKEMAKE, "").rpartition(" ")
+    if host != _host():
         return
+    try:
+        snakemake = psutil.Process(int(number))
+    except psutil.NoSuchProcess:  # killed while this script was starting
+        sys.exit("error: the Snakemake that started this job is gone")
 
     def watch() -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
