@@ -25,12 +25,11 @@ def main(logs: dict[str, Path], validation: dict[str, Path], output: Path) -> No
         best = looks[looks.dice == looks.dice.max()][:1]
         right.plot(best.step, best.dice * 100, "o", color=line.get_color(), markersize=3)
     left.set_title("loss", fontsize=8)
-    left.set_yscale("log")
     right.set_title("Dice on the validation images (%)", fontsize=8)
     for axis in (left, right):
         axis.set_xlabel("step")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center",
-                  ncols=4, fontsize=6, frameon=False, bbox_to_anchor=(0.5, -0.1))  # fmt: skip
+                  ncols=4, fontsize=6, frameon=False, bbox_to_anchor=(0.5, -0.16))  # fmt: skip
     save(figure, output)
 
 
