@@ -1,16 +1,19 @@
 """The README's commands: each is planned as it stands there, and its links lead somewhere."""
 
+import importlib
 import re
 import shlex
 
 import pytest
 import yaml
 from conftest import ROOT
+from jsonargparse import auto_parser
 
 README = (ROOT / "README.md").read_text()
 CODE = re.findall(r"(?:^    .*\n)+", README, re.M)
 LINES = re.sub(r" \\\n\s+", " ", "".join(CODE)).splitlines()
 COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.strip().startswith("snakemake")]
+SCRIPTS = [line.strip() for line in LINES if line.strip().startswith("python -m workflow_src.")]
 ABLATION = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.S)[1])
 
 
@@ -32,6 +35,13 @@ def test_a_command_of_the_readme_is_planned(snakemake, mine, command):
     arguments = shlex.split(command.replace("/my/", f"{mine}/"))[1:]
     code, printed = snakemake("-n", *arguments)
     assert code == 0 and "total" in printed, printed[-3000:]
+
+
+@pytest.mark.parametrize("command", SCRIPTS)
+def test_a_script_of_the_readme_takes_its_arguments(command):
+    _, _, module, *arguments = shlex.split(command)
+    parser = auto_parser(importlib.import_module(module).main, as_positional=False)
+    parser.parse_args(arguments)
 
 
 def test_the_readmes_ablation_is_planned(snakemake, tmp_path):
