@@ -19,6 +19,8 @@ from workflow_src.segmentation.exporting import adaptive_average
 from workflow_src.segmentation.prediction import TrainedSegmenter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+# Two levels are exported sooner than five. Tokens lie on a grid of 24, of small images on a smaller.
+SHALLOW = {"channels": [8, 8], "stages": [0], "grid": 24, "width": 16}
 SHAPES = [(1, 20, 27), (3, 33, 64), (2, 160, 131)]  # smaller than the stride; odd; another batch
 
 
@@ -37,8 +39,7 @@ def exported(folder: Path) -> onnxruntime.InferenceSession:
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        # Tokens of the first stage lie on a grid of 24, of small images on a smaller one.
-        ("order", {"fit": "crop", "options": {"stages": [0], "grid": 24, "width": 4}}),
+        ("order", {"fit": "crop", "options": SHALLOW}),
         ("unext", {}),
         ("egeunet", {}),
     ],
