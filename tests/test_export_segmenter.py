@@ -19,7 +19,7 @@ from workflow_src.segmentation.exporting import adaptive_average
 from workflow_src.segmentation.prediction import TrainedSegmenter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-# Two levels are exported sooner than five. Tokens lie on a grid of 24, of small images on a smaller.
+# Two levels are exported sooner than five. Its grid is 24, and less where images are small.
 SHALLOW = {"channels": [8, 8], "stages": [0], "grid": 24, "width": 16}
 SHAPES = [(1, 20, 27), (3, 33, 64), (2, 160, 131)]  # smaller than the stride; odd; another batch
 
