@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class TrainedSegmenter:
         except SafetensorError as error:
             raise InputError(f"{file} is damaged ({error}): copy or train it again") from error
         except RuntimeError as error:
-            reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            reason = shorten(str(error).splitlines()[-1], 100, placeholder=" ...")
             raise InputError(
                 f"{file} does not fit the {self.recipe.architecture} of its recipe.json "
                 f"({reason}): take both files from one training"
