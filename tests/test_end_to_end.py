@@ -67,7 +67,7 @@ def test_the_report_is_one_file(finished):
     html = (finished / "report.html").read_text()
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", html)
     pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", html)
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     assert all(base64.b64decode(p)[:4] == b"\x89PNG" for p in pictures)
 
 
