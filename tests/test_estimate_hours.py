@@ -47,7 +47,8 @@ def test_a_job_counts_as_measured_only_if_it_is_done(tmp_path):
 def test_a_study_is_planned_whole(checkout):
     """In a process of its own: Snakemake's API leaves signal handlers behind."""
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_src.estimate_hours", "--configfiles", "[config/demo.yaml]"],
+        [sys.executable, "-m", "workflow_src.estimate_hours",
+         "--configfiles", "[config/demo.yaml]"],
         cwd=checkout, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
