@@ -43,6 +43,7 @@ def write_scores(folder: Path, seed: int, level: float) -> None:
     for measure in MEASURES:
         table[measure] = 2 * iou / (1 + iou) if measure.startswith("dice") else iou
     table["iou_class_mean"] = (iou + 1) / 2
+    table["dice_class_mean"] = 2 * (iou + 1) / (iou + 3)
     folder.mkdir(parents=True)
     table.to_csv(folder / "metrics.csv", index=False)
     made = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
