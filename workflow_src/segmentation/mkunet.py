@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workflow_src.segmentation.layers import upsample
+
 TINY = (4, 8, 16, 24, 32)
 
 
@@ -50,7 +52,11 @@ class MKIR(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         wide = self.expand(x)
         mixed = sum(branch(wide) for branch in self.depthwise)
-        return self.shortcut(x) + self.project(channel_shuffle(mixed, self.groups))
+        # A 1 × 1 convolution of shuffled channels is one with its weights shuffled back, and those
+        # are few.
+        convolution, norm = self.project
+        weight = channel_shuffle(convolution.weight, mixed.shape[1] // self.groups)
+        return self.shortcut(x) + norm(F.conv2d(mixed, weight))
 
 
 class ChannelAttention(nn.Module):
@@ -139,7 +145,8 @@ class MKUNet(nn.Module):
         *skips, x = self.encode(image)
         for number, block in enumerate(self.decoder):
             x = self.spatial_attention(self.channel_attention[number](x))
-            x = F.relu(F.interpolate(block(x), scale_factor=2, mode="bilinear"))
+            x = block(x)
+            x = F.relu(upsample(x, (2 * x.shape[2], 2 * x.shape[3])))
             if skips:
                 skip = self.gates[number](x, skips.pop())
                 x = self.fuse(len(skips), x, skip)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow_src.segmentation.attention import bidirectional_attention
+from workflow_src.segmentation.layers import upsample
 from workflow_src.segmentation.mkunet import TINY, MKUNet
 
 
@@ -71,7 +72,7 @@ class BidirectionalSkipAttention(nn.Module):
 
         def image(x: Tensor) -> Tensor:
             x = x.transpose(2, 3).flatten(1, 2).unflatten(2, grid)
-            return F.interpolate(x, size, mode="bilinear")
+            return upsample(x, size)
 
         pooled = torch.cat([decoder.mean(dim=(2, 3)), encoder.mean(dim=(2, 3))], dim=1)
         c = self.confidence(pooled)[:, :, None, None]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow_src.segmentation.layers import ChannelNorm, initialise_fan_out
+from workflow_src.segmentation.layers import ChannelNorm, initialise_fan_out, upsample
 
 
 def shift(x: Tensor, dim: int, reach: int = 2) -> Tensor:
@@ -48,7 +48,7 @@ def embed(inside: int, outside: int) -> nn.Sequential:
 
 
 def up(x: Tensor) -> Tensor:
-    return F.relu(F.interpolate(x, scale_factor=2, mode="bilinear"))
+    return F.relu(upsample(x, (2 * x.shape[2], 2 * x.shape[3])))
 
 
 class UNeXt(nn.Module):
