@@ -27,9 +27,12 @@ def with_gradients(attend, tensors):
     return [*outputs, *torch.autograd.grad(loss, tensors)]
 
 
-# At 300 the scores reach tens of thousands, and whole columns lie far below their rows' largest;
-# there single precision would round the scores themselves.
-@pytest.mark.parametrize(("size", "precision"), [(1.0, torch.float32), (300.0, torch.float64)])
+# At 5 the scores differ by a hundred, which doubles bear and single precision does not; at 300 by
+# tens of thousands, and whole columns lie far below the largest of all. There single precision
+# would round the scores themselves.
+@pytest.mark.parametrize(
+    ("size", "precision"), [(1.0, torch.float32), (5.0, torch.float64), (300.0, torch.float64)]
+)
 def test_image_by_image_it_is_the_same_to_five_digits(size, precision):
     tensors = [x.detach().to(precision).requires_grad_() for x in inputs(size)]
     ours, expected = (
@@ -38,6 +41,18 @@ def test_image_by_image_it_is_the_same_to_five_digits(size, precision):
     for one, other in zip(ours, expected, strict=True):
         assert one.isfinite().all()
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_images_far_apart_in_their_scores_do_not_disturb_one_another():
+    tensors = inputs()
+    with torch.no_grad():
+        for x in tensors[:2]:
+            x[1] *= 8  # its sums underflow in single precision
+    ours, expected = (
+        with_gradients(attend, tensors) for attend in (bidirectional_attention, plain)
+    )
+    for one, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_without_gradients_it_is_the_same_too():
