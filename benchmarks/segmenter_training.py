@@ -146,7 +146,6 @@ def main(
             operations, memory = floor(sides["plain"], sides["eager"], flops_peak, bytes_peak)
             print(f"| {name} | {batch} | floor: operations | {batch / operations:.0f} | | | |")
             print(f"| {name} | {batch} | floor: memory | {batch / memory:.0f} | | | |", flush=True)
-            torch.compiler.reset()  # or the next batch size would be compiled for any size
 
 
 if __name__ == "__main__":

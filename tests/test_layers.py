@@ -24,6 +24,15 @@ def test_upsampling_and_its_gradient_are_those_of_torch(memory_format, size):
     assert ours.is_contiguous(memory_format=memory_format)
 
 
+def test_upsampling_can_be_compiled_for_any_size():
+    compiled = torch.compile(lambda x: upsample(x, (2 * x.shape[2], 9)), backend="aot_eager")
+    for count, side in ((2, 4), (2, 6), (3, 5)):
+        x = torch.randn(count, 3, side, side, requires_grad=True)
+        (expected,) = torch.autograd.grad(upsample(x, (2 * side, 9)).exp().sum(), x)
+        (found,) = torch.autograd.grad(compiled(x).exp().sum(), x)
+        torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize(("inside", "outside"), [(3, 4), (16, 24), (24, 32), (4, 4)])
 def test_the_projection_takes_shuffled_channels(inside, outside):
     block = MKIR(inside, outside).eval()

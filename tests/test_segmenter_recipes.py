@@ -103,3 +103,20 @@ def test_ademamix_warms_its_slow_average_up_over_all_steps():
         scale = math.sqrt(square / (1 - 0.999**step)) + 1e-8
         weight -= 0.1 * (fast / (1 - 0.9**step) + 5.0 * part * slow) / scale
         assert model.weight.item() == pytest.approx(weight, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "device", "expected"),
+    [
+        ({"image_size": 256}, 300, "cpu", True),
+        ({"image_size": 256}, 100, "cpu", False),
+        ({"image_size": 64}, 300, "cpu", False),
+        ({"image_size": 512}, 300, "cuda", False),
+        ({"image_size": 512}, 9000, "cuda", True),
+        ({"image_size": 512, "scales": (0.75, 1.0)}, 9000, "cuda", False),
+        ({"image_size": 64, "compile": "on"}, 1, "cpu", True),
+        ({"image_size": 512, "compile": "off"}, 9000, "cpu", False),
+    ],
+)
+def test_only_trainings_that_earn_it_back_are_compiled(settings, steps, device, expected):
+    assert training.compiles(SegmenterRecipe(**settings), steps, device) == expected

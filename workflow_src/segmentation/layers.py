@@ -14,25 +14,34 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+# An operator of its own, because torch.compile would turn this gradient into additions pixel by
+# pixel, which on a CPU take ten times as long as its kernel.
+@torch.library.custom_op("segmentation::upsample_gradient", mutates_args=())
+def _upsample_gradient(gradient: Tensor, shape: list[int], channels_last: bool) -> Tensor:
+    # The kernel is fast where channels lie last in both its tensors, and would take what comes.
+    gradient = gradient.contiguous(memory_format=_format(channels_last))
+    return torch.ops.aten.upsample_bilinear2d_backward(gradient, gradient.shape[2:], shape, False)
+
+
+@_upsample_gradient.register_fake
+def _(gradient, shape, channels_last):
+    return gradient.new_empty(shape).contiguous(memory_format=_format(channels_last))
+
+
+def _format(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 class _Upsample(torch.autograd.Function):
-    """Bilinear resizing whose gradient is one kernel, compiled or not.
-
-    torch.compile would turn the gradient into additions pixel by pixel, which on a CPU take ten
-    times as long as its kernel; and the kernel is fast where channels lie last in both its tensors.
-    """
-
     @staticmethod
     def forward(ctx, x: Tensor, height: int, width: int) -> Tensor:
         ctx.shape = x.shape
-        last = x.is_contiguous(memory_format=torch.channels_last)
-        ctx.format = torch.channels_last if last else torch.contiguous_format
+        ctx.channels_last = x.is_contiguous(memory_format=torch.channels_last)
         return F.interpolate(x, (height, width), mode="bilinear")
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        gradient = gradient.contiguous(memory_format=ctx.format)
-        sizes = gradient.shape[-2:], ctx.shape
-        return torch.ops.aten.upsample_bilinear2d_backward(gradient, *sizes, False), None, None
+        return _upsample_gradient(gradient, ctx.shape, ctx.channels_last), None, None
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -24,8 +24,11 @@ from workflow_src.training import (
     training_steps,
 )
 
-# Compiling takes about a minute on a CPU; an update of a small segmenter about a third of a second.
-STEPS_THAT_EARN_COMPILING = 2000
+# Compiling takes a minute or two. A CPU earns them back in a hundred million pixels that it trains
+# on (benchmarks/segmenter_training.md), and other networks and machines may take three times as
+# many; a GPU saves some ten milliseconds of starting kernels at each step, whatever its size.
+PIXELS_THAT_EARN_COMPILING = 3e8
+STEPS_THAT_EARN_COMPILING = 3000
 SIDE_STEP = 32  # rescaled sides are rounded to it, so that every level halves evenly
 
 
@@ -92,7 +95,7 @@ def train_segmenter(
     best = Best()
     parts = {"model": model, "optimizer": optimizer, "best": best}
     start = resume(state, parts, device)
-    network = compiled(model) if compiles(recipe, steps) else model
+    network = compiled(model) if compiles(recipe, steps, device) else model
 
     def rows_named(step: int) -> list[int]:
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed)
@@ -118,21 +121,27 @@ def train_segmenter(
     return model.cpu().eval(), facts
 
 
-def compiles(recipe: SegmenterRecipe, steps: int) -> bool:
+def compiles(recipe: SegmenterRecipe, steps: int, device: str) -> bool:
     """Whether to compile: several sizes would compile several times."""
-    if recipe.compile == "auto":
-        return steps >= STEPS_THAT_EARN_COMPILING and len(recipe.scales) == 1
-    return recipe.compile == "on"
+    if recipe.compile != "auto":
+        return recipe.compile == "on"
+    if device == "cuda":
+        earned = steps >= STEPS_THAT_EARN_COMPILING
+    else:
+        pixels = steps * recipe.batch_size * recipe.image_size**2
+        earned = pixels >= PIXELS_THAT_EARN_COMPILING
+    return earned and len(recipe.scales) == 1
 
 
 def compiled(model: nn.Module) -> nn.Module:
-    """The model compiled for one size of batches.
+    """The model compiled, anew for each size of batches.
 
     On a GPU its kernels are replayed as CUDA graphs: those of a small network run for less time
     than it takes to start them one by one.
     """
     on_gpu = next(model.parameters()).is_cuda
-    return torch.compile(model, mode="reduce-overhead" if on_gpu else "default")
+    mode = "reduce-overhead" if on_gpu else "default"
+    return torch.compile(model, dynamic=False, mode=mode)
 
 
 def _scaled(x: Tensor, y: Tensor, scale: float) -> tuple[Tensor, Tensor]:
