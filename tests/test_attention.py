@@ -1,5 +1,7 @@
 """ORDER's attention image by image, as training on a CPU takes it, against the equations."""
 
+import math
+
 import pytest
 import torch
 
@@ -53,6 +55,41 @@ def test_images_far_apart_in_their_scores_do_not_disturb_one_another():
     )
     for one, other in zip(ours, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_sums_close_to_underflow_are_exact_too():
+    # The last scores lie 55 below the largest: e^-55 is 1e-24, and 1e-26 the least that is trusted.
+    tensors = inputs(images=1, heads=1, width=1)
+    with torch.no_grad():
+        tensors[0][:], tensors[1][:] = 1, 0
+        tensors[1][..., :5, :] = 55
+    exact = [x.detach().double().requires_grad_() for x in tensors]
+    ours, expected = with_gradients(bidirectional_attention, tensors), with_gradients(plain, exact)
+    for one, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-4)
+
+
+def test_one_direction_alone_one_token_and_expanded_gradients():
+    for tokens in (1, 7):
+        for used in (slice(0, 1), slice(1, 2), slice(0, 2)):
+            found = [
+                torch.autograd.grad(
+                    sum(out.sum() for out in attend(*tensors)[used]), tensors, allow_unused=True
+                )
+                for attend in (bidirectional_attention, plain)
+                for tensors in [inputs(tokens=tokens)]
+            ]
+            for one, other in zip(*found, strict=True):
+                other = torch.zeros_like(one) if other is None else other
+                torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_an_image_that_is_not_finite_leaves_the_others_alone():
+    tensors = inputs()
+    with torch.no_grad():
+        tensors[0][1] = math.nan
+    for found in with_gradients(bidirectional_attention, tensors):
+        assert found[[0, 2]].isfinite().all()
 
 
 def test_without_gradients_it_is_the_same_too():

@@ -55,14 +55,14 @@ def test_rotations_keep_within_the_limit(polyps):
 
 
 def test_crops_are_read_from_native_images(native_polyps):
-    made = batches(native_polyps, fit="crop", image_size=48)
+    made = batches(native_polyps, fit="crop", image_size=32)
     x, y = made.augmented(torch.arange(len(made)), generator_for(0))
-    assert x.shape == (len(made), 3, 48, 48)
-    assert y.shape == (len(made), 1, 48, 48)
+    assert x.shape == (len(made), 3, 32, 32)
+    assert y.shape == (len(made), 1, 32, 32)
     images, masks = made.plain(torch.tensor([2]))
     image, mask = native_polyps.image(made.rows[2]), native_polyps.mask(made.rows[2])
-    top, left = (round((length - 48) / 2) for length in mask.shape)
-    window = slice(top, top + 48), slice(left, left + 48)
+    top, left = (round((length - 32) / 2) for length in mask.shape)
+    window = slice(top, top + 32), slice(left, left + 32)
     np.testing.assert_array_equal(images[0].permute(1, 2, 0), image[window])
     np.testing.assert_array_equal(masks[0, 0], mask[window])
 

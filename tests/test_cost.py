@@ -49,8 +49,13 @@ def test_products_of_attention_are_counted():
 
 def test_activations_by_hand():
     network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 1, 1))
-    # The ReLU holds 8 channels in and 8 out, 4 bytes each.
-    assert peak_activation_bytes(network, 10) == 16 * 100 * 4
+    # The ReLU holds 8 channels in and 8 out, 4 bytes each; layers may need room of their own.
+    assert 1 <= peak_activation_bytes(network, 10) / (16 * 100 * 4) < 1.2
+
+
+def test_what_attention_forms_inside_of_a_layer_counts():
+    # S and its softmax, of 32 x 32 tokens.
+    assert peak_activation_bytes(Attention(), 32) > 2 * 1024**2 * 4
 
 
 def test_latency_is_a_time():
@@ -61,7 +66,7 @@ def test_a_network_for_grey_images_is_measured_too():
     network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU())
     assert count_flops(network, 8) == 2 * 4 * 9 * 64
     assert measure_latency(network, 8, repeats=1) > 0
-    assert peak_activation_bytes(network, 8) == 8 * 64 * 4
+    assert peak_activation_bytes(network, 8) >= 8 * 64 * 4
 
 
 def test_the_script_prints_json_and_nothing_else(tmp_path):
@@ -79,6 +84,8 @@ def test_the_script_prints_json_and_nothing_else(tmp_path):
     assert printed["size"] == 64
     assert printed["gmac"] == printed["gflops"] / 2
     assert printed["parameters"] == 78_106
+    assert printed["device"]
+    assert printed["threads"] > 0
     assert printed["latency_ms"] > 0
     assert printed["peak_activation_mib"] > 0
 
@@ -105,6 +112,11 @@ def test_what_cannot_be_built_is_the_users_to_mend(model, options, words):
     with pytest.raises(InputError) as error:
         measure_cost.main(model, options)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_size_that_does_not_halve_evenly_is_refused():
+    with pytest.raises(InputError, match="size 100: give a multiple of 32"):
+        measure_cost.main("order", size=100)
 
 
 def test_counting_leaves_no_trace():

@@ -106,7 +106,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     [
         ("order", {"stages": [0, 5]}, ["order", "[0, 5]", "0 to 4"]),
         ("order", {"width": 32, "heads": 5}, ["order", "32", "5 heads"]),
+        ("order", {"heads": 0}, ["order", "0 heads"]),
+        ("order", {"grid": 0}, ["order", "grid 0"]),
         ("mkunet", {"stages": [0]}, ["mkunet", "stages"]),
+        ("mkunet", {"channels": []}, ["mkunet", "five stages"]),
+        ("mkunet", {"channels": [4, 8, 16, 24, 32, 40]}, ["mkunet", "five stages"]),
+        ("unext", {"widths": [4, 8, 8, 16, 16]}, ["unext", "17 or more"]),
+        ("egeunet", {"channels": [8, 16]}, ["egeunet", "[8, 16]"]),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_name(name, options, words):

@@ -54,6 +54,21 @@ def test_images_of_any_mode_become_rgb(tmp_path):
         assert read_image(tmp_path / name).shape == (4, 5, 3)
 
 
+@pytest.mark.parametrize(("top", "white"), [(65535, 65535), (20000, 65535), (4000, 4095)])
+def test_16_bit_images_keep_their_darkness(tmp_path, top, white):
+    grey = np.linspace(0, top, 20).astype(np.uint16).reshape(4, 5)
+    Image.fromarray(grey).save(tmp_path / "image.png")
+    expected = np.rint(grey / white * 255)
+    np.testing.assert_array_equal(read_image(tmp_path / "image.png")[..., 0], expected)
+
+
+def test_an_image_too_large_to_be_one_is_named(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(InputError, match=r"huge\.png is too large.*make it smaller"):
+        read_image(tmp_path / "huge.png")
+
+
 @pytest.mark.parametrize(
     ("images", "masks", "words"),
     [

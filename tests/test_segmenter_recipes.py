@@ -1,6 +1,8 @@
 """Recipes other than the paper's: each trains, and each setting does what it says."""
 
+import functools
 import math
+import sys
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 
 from workflow_src import train_segmenter
+from workflow_src.errors import InputError
 from workflow_src.segmentation import build_segmenter, training
 from workflow_src.segmentation.egeunet import AUXILIARY_WEIGHTS
 from workflow_src.segmentation.losses import bce_dice
@@ -105,6 +108,81 @@ def test_ademamix_warms_its_slow_average_up_over_all_steps():
         assert model.weight.item() == pytest.approx(weight, rel=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_update_is_the_eager_one(precision, monkeypatch):
+    # Without code generation, which takes minutes: what is traced is what a long training runs.
+    as_traced = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", lambda model, dynamic, mode: as_traced(model))
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 64, 64, generator=draws)
+    y = (torch.rand(2, 1, 64, 64, generator=draws) > 0.7).float()
+    recipe = SegmenterRecipe("order", precision=precision, optimizer="adamw")
+    after = []
+    for prepare in (lambda model: model, training.compiled):
+        torch.manual_seed(0)
+        model = build_segmenter("order")
+        with torch.no_grad():  # attention counts only once its output is no longer zero
+            for block in model.attention.values():
+                block.out_decoder.weight.fill_(0.1)
+        network = prepare(model.train())
+        optimizer = training.make_optimizer(model, recipe, steps=10)
+        losses = [training.update(network, optimizer, x, y, recipe).item() for _ in range(2)]
+        after.append((losses, {k: v.clone() for k, v in model.state_dict().items()}))
+    (eager, weights), (compiled, others) = after
+    tolerance = 1e-4 if precision == "fp32" else 3e-2
+    assert compiled == pytest.approx(eager, rel=tolerance)
+    for name, value in weights.items():
+        torch.testing.assert_close(others[name], value, rtol=0.1, atol=5e-4, msg=name)
+
+
+def test_bf16_computes_in_bf16(polyps, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setitem(
+        training.LOSSES, "bce_dice", lambda logits, y: seen.append(logits) or bce_dice(logits, y)
+    )
+    for precision in ("fp32", "bf16"):
+        recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=1, batch_size=6,
+                                 precision=precision)  # fmt: skip
+        train_segmenter.main(polyps.folder, tmp_path / precision, recipe)
+    half = len(seen) // 2
+    as_bf16 = [bool((x == x.bfloat16().float()).all()) for x in seen]
+    assert as_bf16 == [False] * half + [True] * half
+
+
+def test_validation_is_looked_at_every_few_epochs_and_at_the_end(polyps, tmp_path):
+    recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=5, batch_size=6,
+                             validate_every=2)  # fmt: skip
+    train_segmenter.main(polyps.folder, tmp_path, recipe)
+    epochs = math.ceil(len(polyps.rows("train")) / 6)
+    assert pd.read_csv(tmp_path / "validation.csv").step.tolist() == [e * epochs for e in (2, 4, 5)]
+
+
+def test_the_rate_ends_where_the_recipe_says(polyps, tmp_path, monkeypatch):
+    rates = []
+    monkeypatch.setattr(training, "set_rate", lambda optimizer, factor: rates.append(factor))
+    for final_rate in (1e-3, 1e-4):
+        recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=9, batch_size=6,
+                                 learning_rate=1e-3, final_rate=final_rate)  # fmt: skip
+        train_segmenter.main(polyps.folder, tmp_path / str(final_rate), recipe)
+    half = len(rates) // 2
+    assert rates[:half] == [1.0] * half
+    assert 0.1 < rates[-1] < 0.2 < rates[half] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"image_size": 100}, "image_size is 100"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"validate_every": 0}, "validate_every is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained_is_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        SegmenterRecipe(**settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "steps", "device", "expected"),
     [
@@ -118,5 +196,14 @@ def test_ademamix_warms_its_slow_average_up_over_all_steps():
         ({"image_size": 512, "compile": "off"}, 9000, "cpu", False),
     ],
 )
-def test_only_trainings_that_earn_it_back_are_compiled(settings, steps, device, expected):
+def test_only_trainings_that_earn_it_back_are_compiled(
+    settings, steps, device, expected, monkeypatch
+):
+    monkeypatch.setenv("CXX", sys.executable)  # any program that is there
     assert training.compiles(SegmenterRecipe(**settings), steps, device) == expected
+
+
+def test_without_a_compiler_training_goes_on_without_it(monkeypatch, caplog):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert not training.compiles(SegmenterRecipe(), 9000, "cpu")
+    assert "no C++ compiler" in caplog.text

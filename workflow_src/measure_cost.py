@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workflow_src.command import run
 from workflow_src.runs import provenance, write_json
@@ -14,6 +14,7 @@ def main(
     plan: Path | None = None,
     size: int = 256,
     timed: bool = True,
+    device: Literal["cpu", "cuda"] | None = None,
     output: Path | None = None,
 ) -> None:
     """Measure a network.
@@ -23,14 +24,23 @@ def main(
         options: of the architecture, such as stages for order.
         plan: for nnunet: folder that `plan_nnunet` wrote.
         size: side length of the image.
-        timed: also measure latency and memory, which differ from run to run.
+        timed: also measure latency and memory, which differ from run to run and between machines.
+        device: to measure on; by default a GPU where there is one.
         output: a json file to write beside printing.
     """
+    import torch
+
+    from workflow_src.errors import InputError
     from workflow_src.metrics import cost
     from workflow_src.segmentation import build_segmenter
+    from workflow_src.training import best_device
 
+    if size < 32 or size % 32:
+        raise InputError(f"--size {size}: give a multiple of 32, which every level halves evenly")
     nnunet = model == "nnunet"
     network = planned_network(plan) if nnunet else build_segmenter(model, **(options or {}))
+    device = device or best_device()
+    network.to(device)
     flops = cost.count_flops(network, size)
     facts = {
         "model": model,
@@ -41,6 +51,8 @@ def main(
         "gmac": flops / 2e9,
     }
     if timed:
+        facts["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+        facts["threads"] = torch.get_num_threads()
         facts["latency_ms"] = cost.measure_latency(network, size) * 1e3
         facts["peak_activation_mib"] = cost.peak_activation_bytes(network, size) / 2**20
     print(json.dumps(facts, indent=2))

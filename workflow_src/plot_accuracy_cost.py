@@ -1,5 +1,6 @@
 """Accuracy against parameters and operations: ours and the paper's points, from Table 3."""
 
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +23,7 @@ def main(table: Path, dataset: str, output: Path) -> None:
     cells = pd.read_csv(table).query("dataset == @dataset")
     # The csv has no column that is empty, such as the paper's figures of a data set that it lacks.
     cells = cells.reindex(columns=["label", "column", "mean", "published"])
-    markers = dict(zip(cells.label.unique(), MARKERS, strict=False))
+    markers = dict(zip(cells.label.unique(), cycle(MARKERS), strict=False))
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True)
     for axis, cost, title in (
         (axes[0], "parameters", "parameters"),

@@ -10,7 +10,7 @@ from workflow_src.command import run
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.errors import InputError
-from workflow_src.metrics.intervals import mean_interval
+from workflow_src.metrics.intervals import percentiles, resampled_means
 from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
 from workflow_src.runs import provenance, whole_folder, write_json
 
@@ -44,6 +44,11 @@ def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def intervals(resampled: dict[str, np.ndarray]) -> dict[str, tuple[float, float] | None]:
+    """95 % interval of each measure; None where one case alone tells nothing of it."""
+    return {m: None if np.isnan(r).any() else percentiles(r) for m, r in resampled.items()}
+
+
 def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
     """Means per test set, over all images (each counted once) and over sets, with 95 % intervals.
 
@@ -52,11 +57,16 @@ def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
     once = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
     groups = {name: part for name, part in table.groupby("source")} | {"all": once}
     sets: dict = {}
-    for name, part in groups.items():
+    resampled = {}
+    for seed, (name, part) in enumerate(groups.items()):
         means = {m: float(part[m].mean()) for m in MEASURES}
-        intervals = {m: mean_interval(part[m], part.case) for m in ("dice", "iou")}
-        sets[name] = {"images": len(part), **means, "interval": intervals}
-    over_sets = {m: float(np.mean([sets[n][m] for n in groups if n != "all"])) for m in MEASURES}
+        resampled[name] = {m: resampled_means(part[m], part.case, seed) for m in MEASURES}
+        sets[name] = {"images": len(part), **means, "interval": intervals(resampled[name])}
+    names = [name for name in groups if name != "all"]
+    over_sets: dict = {m: float(np.mean([sets[n][m] for n in names])) for m in MEASURES}
+    over_sets["interval"] = intervals(
+        {m: np.mean([resampled[n][m] for n in names], axis=0) for m in MEASURES}
+    )
     for name, means in {**sets, "mean of sets": over_sets}.items():
         for dice, iou in zip(MEASURES[::2], MEASURES[1::2], strict=True):
             check_bounds(means[dice], means[iou], f"{name}, {iou}")

@@ -80,9 +80,10 @@ def image_files(folder: Path) -> dict[str, Path]:
 def read_image(path: Path) -> np.ndarray:
     """Read a photograph as (H, W, 3) uint8, whatever its mode; alpha is dropped."""
     with _opened(path) as file:
-        if file.mode.startswith("I"):  # 16-bit grey: keep its range
-            grey = np.asarray(file, dtype=np.float64)
-            grey = (grey / max(grey.max(), 1) * 255).astype(np.uint8)
+        if file.mode.startswith("I"):  # 16-bit grey, of which cameras may use 10, 12 or 14 bits
+            grey = np.asarray(file, dtype=np.float64).clip(min=0)
+            white = next((2**b - 1 for b in (8, 10, 12, 14) if grey.max() < 2**b), 2**16 - 1)
+            grey = np.rint(grey / white * 255).clip(max=255).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
         return np.asarray(file.convert("RGB"))
 
@@ -207,6 +208,8 @@ class _opened:
             self.file = Image.open(self.path)
         except (UnidentifiedImageError, OSError) as error:
             raise InputError(f"{self.path} is no readable image ({error}): replace it") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{self.path} is too large ({error}): make it smaller") from error
         return self.file
 
     def __exit__(self, kind, error, trace) -> None:

@@ -2,9 +2,11 @@
 
 import statistics
 import time
+from itertools import accumulate
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -34,6 +36,7 @@ def count_flops(model: nn.Module, size: int) -> int:
 @torch.no_grad()
 def measure_latency(model: nn.Module, size: int, repeats: int = 20) -> float:
     """Median seconds for one image on the model's device, after warming up."""
+    model.eval()
     image = _blank_image(model, size)
     device = image.device
     seconds = []
@@ -51,26 +54,19 @@ def measure_latency(model: nn.Module, size: int, repeats: int = 20) -> float:
 
 @torch.no_grad()
 def peak_activation_bytes(model: nn.Module, size: int) -> int:
-    """Most bytes held at once while one image passes, beyond the weights.
+    """Most bytes held at once while one image passes, beyond the weights and the image.
 
-    Measured by the allocator on a GPU; on a CPU, where there is none to ask, the largest sum of the
-    inputs and outputs of one layer.
+    Told by the allocator, so that what is formed inside of a layer counts, attention's S among it.
     """
+    model.eval()
     image = _blank_image(model, size)
     if image.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         model(image)
         return torch.cuda.max_memory_allocated() - before
-    largest = 0
-
-    def note(module: nn.Module, inputs: tuple, output) -> None:
-        nonlocal largest
-        tensors = [t for t in (*inputs, output) if isinstance(t, torch.Tensor)]
-        largest = max(largest, sum(t.numel() * t.element_size() for t in tensors))
-
-    hooks = [m.register_forward_hook(note) for m in model.modules() if not list(m.children())]
-    model(image)
-    for hook in hooks:
-        hook.remove()
-    return largest
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as traced:
+        model(image)
+    events = [e for e in traced.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in events))

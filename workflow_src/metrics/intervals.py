@@ -12,34 +12,43 @@ def _by_case(values: pd.Series, cases: pd.Series) -> tuple[np.ndarray, np.ndarra
     return grouped.sum().to_numpy(), grouped.size().to_numpy()
 
 
-def mean_interval(
-    values: pd.Series, cases: pd.Series, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean over images, resampling cases.
+def resampled_means(values: pd.Series, cases: pd.Series, seed: int = 0) -> np.ndarray:
+    """Means over images of bootstrap samples of the cases.
 
     Args:
         values: one per image.
         cases: the case of each image.
-        level: of confidence.
         seed: of the resampling.
 
     Returns:
-        Lower and upper end; (nan, nan) with fewer than two cases.
+        (RESAMPLES,); nan with fewer than two cases.
     """
     sums, counts = _by_case(values, cases)
     if len(sums) < 2:
-        return float("nan"), float("nan")
-    result = stats.bootstrap(
+        return np.full(RESAMPLES, np.nan)
+    return stats.bootstrap(
         (sums, counts),
         lambda s, c, axis=-1: s.sum(axis=axis) / c.sum(axis=axis),
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
-        confidence_level=level,
         method="percentile",
         rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+    ).bootstrap_distribution
+
+
+def percentiles(means: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The ends that a share of resampled means, the level, lies between."""
+    low, high = np.percentile(means, [50 - 50 * level, 50 + 50 * level])
+    return float(low), float(high)
+
+
+def mean_interval(values: pd.Series, cases: pd.Series, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a mean over images, resampling cases.
+
+    Args, and what it is with fewer than two cases: as `resampled_means`.
+    """
+    return percentiles(resampled_means(values, cases, seed))
 
 
 def paired_difference(

@@ -5,7 +5,7 @@ that a number can be compared with the one it resembles:
 
     dice, iou          foreground, probability at least 0.5: the numbers of the tables
     dice_min_max       likewise after stretching each map to [0, 1], as MK-UNet's code does
-    dice_256, iou_256  mean over 256 thresholds, as PraNet's tool reports
+    dice_256, iou_256  mean over 256 thresholds of the stretched map, as PraNet's code and tool do
     dice_class_mean    mean of foreground and background
     iou_class_mean     likewise; it exceeds foreground Dice easily, and is the likeliest reason why
                        the paper reports a mean IoU above its mean Dice, which no image allows
@@ -69,18 +69,20 @@ def score_image(levels: np.ndarray, mask: np.ndarray) -> Scores:
     background_hit = pixels - said - true + hit
     background_dice, background_iou = _dice_iou(background_hit, pixels - said, pixels - true)
     low, high = int(levels.min()), int(levels.max())
-    stretched = min(int(np.ceil(low + (high - low) / 2)), LEVELS - 1)
     if high == low:  # a constant map cannot be stretched
-        stretched = HALF
+        low, high = 0, LEVELS - 1
+    # The first level that reaches each of 256 thresholds, and one half, once the map is stretched.
+    stretched = np.ceil(low + np.arange(LEVELS) * (high - low) / (LEVELS - 1)).astype(int)
+    middle = int(np.ceil(low + (high - low) / 2))
     # PraNet's tool scores 0 whenever nothing is hit, so also where both masks are empty.
     strict = hit > 0
     return Scores(
         dice=float(dice[HALF]),
         iou=float(iou[HALF]),
-        dice_min_max=float(dice[stretched]),
-        iou_min_max=float(iou[stretched]),
-        dice_256=float(np.where(strict, dice, 0).mean()),
-        iou_256=float(np.where(strict, iou, 0).mean()),
+        dice_min_max=float(dice[middle]),
+        iou_min_max=float(iou[middle]),
+        dice_256=float(np.where(strict, dice, 0)[stretched].mean()),
+        iou_256=float(np.where(strict, iou, 0)[stretched].mean()),
         dice_class_mean=float((dice[HALF] + background_dice[HALF]) / 2),
         iou_class_mean=float((iou[HALF] + background_iou[HALF]) / 2),
     )

@@ -32,5 +32,5 @@ def build_segmenter(name: str, **options) -> nn.Module:
         raise InputError(f"no segmenter is named {name!r}: {', '.join(NAMES)} are known")
     try:
         return network(**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, IndexError) as error:
         raise InputError(f"{name} cannot be built with {options}: {error}") from error

@@ -37,7 +37,7 @@ def bidirectional_attention(
 
 
 def _far_from_underflow(rows: Tensor, columns: Tensor) -> bool:
-    """Whether sums of E are large enough: what E rounds to zero is then below 1e-10 of each."""
+    """Whether sums of E are large enough: what E rounds to zero is then below 1e-8 of each."""
     least = torch.finfo(rows.dtype).tiny ** 0.7
     return bool(rows.min() > least and columns.min() > least)
 
@@ -150,4 +150,6 @@ def _gradient(ctx, by_decoder, by_encoder, *_):
 
 
 image_by_image.register_autograd(_gradient, setup_context=_keep)
-image_by_image.register_autocast("cpu", torch.float32)  # softmax, as autocast does everywhere
+# A softmax in full precision, as autocast takes it on a GPU.
+image_by_image.register_autocast("cpu", torch.float32)
+image_by_image_gradient.register_autocast("cpu", torch.float32)

@@ -15,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as all 
 
 
 def normalised(images: Tensor) -> Tensor:
-    """(B, C, H, W) uint8 with C 1 or 3, to (B, 3, H, W) float32 with ImageNet's mean 0."""
+    """(B, C, H, W) of 0 to 255 with C 1 or 3, to (B, 3, H, W) float32 with ImageNet's mean 0."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     return (images.expand(-1, 3, -1, -1).float() / 255 - mean) / std
@@ -68,17 +68,18 @@ class Batches:
             images, masks = self.plain(numbers)
         else:
             images, masks = self._crops(numbers, u[:, 4:])
-        x, y = normalised(images), masks.float()
         angle = (u[:, 0] * 2 - 1) * math.radians(self.recipe.rotate) * (u[:, 1] < 0.5)
         chance = 0.5 if self.recipe.flips else 0.0
         flips = torch.where(u[:, 2:4] < chance, -1.0, 1.0)
         cos, sin = angle.cos(), angle.sin()
         theta = torch.stack([cos, -sin, torch.zeros(count), sin, cos, torch.zeros(count)], dim=1)
         theta = theta.view(count, 2, 3) * flips[:, :, None]
-        grid = F.affine_grid(theta.to(self.device), list(x.shape), align_corners=False)
-        # One look-up for both, so that image and mask cannot part; black corners are background.
-        both = F.grid_sample(torch.cat([x, y], dim=1), grid, mode="bilinear", align_corners=False)
-        return both[:, :3], (both[:, 3:] >= 0.5).float()
+        # One look-up for both, so that image and mask cannot part. Corners come in black and are
+        # background, like the rims of crops.
+        both = torch.cat([images, masks], dim=1).float()
+        grid = F.affine_grid(theta.to(self.device), list(both.shape), align_corners=False)
+        both = F.grid_sample(both, grid, mode="bilinear", align_corners=False)
+        return normalised(both[:, :-1]), (both[:, -1:] >= 0.5).float()
 
     def _crops(self, numbers: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         side = self.recipe.image_size

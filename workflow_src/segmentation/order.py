@@ -28,8 +28,10 @@ class BidirectionalSkipAttention(nn.Module):
 
     def __init__(self, channels: int, width: int = 32, grid: int = 32, heads: int = 1):
         super().__init__()
-        if width % heads:
+        if heads < 1 or width % heads:
             raise ValueError(f"width {width} does not divide among {heads} heads")
+        if grid < 1:
+            raise ValueError(f"grid {grid}: at least one token a side is needed")
         self.grid, self.heads = grid, heads
 
         def project() -> nn.Conv2d:

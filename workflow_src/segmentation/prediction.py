@@ -35,8 +35,9 @@ class FromPixels(nn.Module):
         height, width = image.shape[-2:]
         if self.side is not None:
             side = (self.side, self.side)
-            x = F.interpolate(normalised(image), side, mode="bilinear", antialias=True)
-            return F.interpolate(self.network(x), (height, width), mode="bilinear")
+            x = F.interpolate(image.float(), side, mode="bicubic", antialias=True)
+            x = x.round().clamp(0, 255)  # the bytes that a prepared set holds
+            return F.interpolate(self.network(normalised(x)), (height, width), mode="bilinear")
         stride = self.network.stride
         padded = F.pad(image, (0, -width % stride, 0, -height % stride))
         return self.network(normalised(padded))[..., :height, :width]

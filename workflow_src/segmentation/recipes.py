@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workflow_src.errors import InputError
+
 
 @dataclass
 class SegmenterRecipe:
@@ -18,7 +20,8 @@ class SegmenterRecipe:
             smaller, as the paper says; "resize" squashes each image to the size.
         loss: "bce_dice" (Eq. 18), or "structure", PraNet's boundary-weighted BCE and IoU.
         optimizer: ademamix as in the paper, or adamw.
-        learning_rate: peak of the cosine schedule.
+        learning_rate: at the start of half a cosine.
+        final_rate: at its end; equal to learning_rate, the rate is constant, as in PraNet's recipe.
         weight_decay: decoupled.
         alpha: AdEMAMix's weight of the slow average. The paper gives none of AdEMAMix's settings;
             alpha and beta3 warm up over all steps.
@@ -42,6 +45,7 @@ class SegmenterRecipe:
     loss: Literal["bce_dice", "structure"] = "bce_dice"
     optimizer: Literal["ademamix", "adamw"] = "ademamix"
     learning_rate: float = 1e-4
+    final_rate: float = 0.0
     weight_decay: float = 1e-4
     alpha: float = 5.0
     beta3: float = 0.9999
@@ -53,3 +57,15 @@ class SegmenterRecipe:
     compile: Literal["auto", "on", "off"] = "auto"
     validate_every: int = 1
     checkpoint_every: int = 5
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give 1 or more")
+        if self.image_size < 32 or self.image_size % 32:
+            raise InputError(
+                f"image_size is {self.image_size}: give a multiple of 32, which every level of a "
+                "segmenter halves evenly"
+            )
+        if self.learning_rate <= 0:
+            raise InputError(f"learning_rate is {self.learning_rate}: give more than 0")

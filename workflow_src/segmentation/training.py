@@ -1,13 +1,17 @@
 """Training a segmenter: one loop for all architectures; the validation images pick the weights."""
 
 import copy
+import logging
 import math
+import os
+import shutil
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.errors import InputError
 from workflow_src.runs import CsvLog, State
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import Batches, normalised
@@ -24,11 +28,14 @@ from workflow_src.training import (
     training_steps,
 )
 
+log = logging.getLogger(__name__)
+
 # Compiling takes a minute or two. A CPU earns them back in a hundred million pixels that it trains
 # on (benchmarks/segmenter_training.md), and other networks and machines may take three times as
-# many; a GPU saves some ten milliseconds of starting kernels at each step, whatever its size.
+# many. A GPU, not measured yet, is expected to save some thirty milliseconds of starting kernels at
+# each step, whatever its size.
 PIXELS_THAT_EARN_COMPILING = 3e8
-STEPS_THAT_EARN_COMPILING = 3000
+STEPS_THAT_EARN_COMPILING = 4000
 SIDE_STEP = 32  # rescaled sides are rounded to it, so that every level halves evenly
 
 
@@ -88,6 +95,8 @@ def train_segmenter(
     model = build_segmenter(recipe.architecture, **recipe.options)
     model.to(device, memory_format=torch.channels_last)
     train = Batches(prepared, prepared.rows("train"), recipe, device)
+    if len(train) == 0:
+        raise InputError(f"{prepared.folder} has no training images: prepare a set that has some")
     held_out = Batches(prepared, prepared.rows("val"), recipe, device)
     steps_per_epoch = math.ceil(len(train) / recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
@@ -107,7 +116,7 @@ def train_segmenter(
     checkpoint_every = recipe.checkpoint_every * steps_per_epoch
     model.train()
     for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
-        set_rate(optimizer, cosine(step, steps))
+        set_rate(optimizer, cosine(step, steps, floor=recipe.final_rate / recipe.learning_rate))
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed).to(device)
         x, y = train.augmented(numbers, generator_for(seed, "augment", step))
         losses = [update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
@@ -130,7 +139,12 @@ def compiles(recipe: SegmenterRecipe, steps: int, device: str) -> bool:
     else:
         pixels = steps * recipe.batch_size * recipe.image_size**2
         earned = pixels >= PIXELS_THAT_EARN_COMPILING
-    return earned and len(recipe.scales) == 1
+    if not earned or len(recipe.scales) > 1:
+        return False
+    if shutil.which(os.environ.get("CXX", "g++")):
+        return True
+    log.warning("no C++ compiler (g++, or $CXX): training goes on uncompiled, and slower")
+    return False
 
 
 def compiled(model: nn.Module) -> nn.Module:

@@ -63,6 +63,8 @@ class UNeXt(nn.Module):
     def __init__(self, widths: tuple[int, int, int, int, int] = (16, 32, 128, 160, 256)):
         super().__init__()
         a, b, c, d, e = widths
+        if min(c, d, e) < 17:  # below, not every number falls into five groups
+            raise ValueError(f"widths {widths}: the last three must be 17 or more to be shifted")
         self.convs = nn.ModuleList([conv3(3, a), conv3(a, b), conv3(b, c)])
         self.embed1, self.block1, self.norm1 = embed(c, d), ShiftedBlock(d), ChannelNorm(d)
         self.embed2, self.block2, self.norm2 = embed(d, e), ShiftedBlock(e), ChannelNorm(e)
