@@ -43,7 +43,12 @@ def put(config: dict, key: str, value) -> dict:
         ("sedes", [0], ["sedes is no known key", "did you mean seeds?", "Allowed: study, seeds"]),
         ("synthesis.training.step", 5, ["synthesis.training.step", "did you mean steps?"]),
         ("synthesis.methods.law.gama", 0.1, ["methods.law.gama", "did you mean gamma?"]),
+        # a missing brace, as Snakemake hands it on: as text
+        ("datasets", "{polyps: {root: /x}", ["datasets is text", "{polyps: {root: /x}", "braces"]),
+        ("seeds", "[0, 1", ["seeds is text that YAML cannot read, '[0, 1'", "brackets"]),
         # a wrong type
+        ("datasets", "polyps", ["datasets is 'polyps' (str)", "allowed: object"]),
+        ("datasets.polyps.label", None, ["datasets.polyps.label is None", "string"]),
         ("seeds", "none", ["seeds is 'none' (str)", "allowed: array"]),
         ("synthesis.training.steps", 1.5, ["synthesis.training.steps is 1.5", "integer"]),
         ("downstream.mixes.real.real", "perhaps", ["downstream.mixes.real.real", "boolean"]),
@@ -94,6 +99,31 @@ def test_numbers_that_arrive_as_text_become_numbers():
     assert config["synthesis"]["training"]["learning_rate"] == 1e-5
     assert config["seeds"] == [3, 4]
     assert config["downstream"]["mixes"]["real"]["real"] is True
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["datasets.polyps.root", "backbone.path", "metrics.clip.path", "tables.2.reference",
+     "downstream.mixes.real.method", "datasets.kits19.reading.test_fraction"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["null", "~"])
+def test_null_that_arrives_as_text_becomes_null(key, text):
+    config = put(study(), key, text)
+    validated(config)
+    assert config == put(study(), key, None)
+
+
+def test_text_that_may_not_be_null_stays_text():
+    config = put(study(), "datasets.polyps.label", "null")
+    validated(config)
+    assert config["datasets"]["polyps"]["label"] == "null"
+
+
+def test_a_key_that_is_no_text_is_named():
+    config = study()
+    config["tables"][4] = {"rows": ["law"]}
+    with pytest.raises(InputError, match='tables has 4 as a key, which is no text: write "4"'):
+        validated(config)
 
 
 def test_extending_takes_over_what_is_not_named():

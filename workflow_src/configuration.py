@@ -1,32 +1,22 @@
 """Checks the configuration before anything runs, and looks recipes up in it. Loads no torch."""
 
-import difflib
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-
+from workflow_src.configuration_schema import conform
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
-
-SCHEMA = Path(__file__).parent.parent / "config" / "schema.yaml"
 
 
 def validated(config: dict) -> dict:
     """Check a configuration, in place.
 
-    Values given by `--config` arrive as text; those that should be numbers become numbers.
+    Values given by `--config` arrive as text; those that should be numbers, or null, become that.
 
     Raises:
         InputError: one line that names the key, what was found, and what is allowed.
     """
-    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
-    _read_text_as_numbers(config, validator)
-    error = best_match(validator.iter_errors(config))
-    if error is not None:
-        raise InputError(f"config: {_explain(error)}")
+    conform(config)
     for section, names in (("synthesis", "methods"), ("segmentation", "models")):
         for name in config[section][names]:
             resolve(config[section], names, name)
@@ -34,61 +24,6 @@ def validated(config: dict) -> dict:
     _check_sizes(config)
     _check_paths(config)
     return config
-
-
-def _read_text_as_numbers(config: dict, validator: Draft202012Validator) -> None:
-    for error in list(validator.iter_errors(config)):
-        if error.validator not in ("type", "enum") or not isinstance(error.instance, str):
-            continue
-        try:
-            value: Any = float(error.instance)  # YAML does not read 1e-5 as a number
-            value = int(value) if error.instance.lstrip("-").isdigit() else value
-        except ValueError:
-            value = yaml.safe_load(error.instance)
-        if isinstance(value, str):
-            continue
-        place: Any = config
-        *above, last = error.absolute_path
-        for key in above:
-            place = place[key]
-        place[last] = value
-
-
-def _explain(error: ValidationError) -> str:
-    """One line: key, what was found, what is allowed."""
-    key = ".".join(map(str, error.absolute_path)) or "the top level"
-    schema, found = error.schema, error.instance
-    if error.validator == "additionalProperties":
-        known = list(schema["properties"])
-        unknown = next(name for name in found if name not in known)
-        near = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        place = f"{key}.{unknown}" if error.absolute_path else str(unknown)
-        return f"{place} is no known key{hint} Allowed: {', '.join(known)}"
-    if error.validator == "required":
-        missing = [name for name in schema["required"] if name not in found]
-        return f"{key} lacks {', '.join(missing)}"
-    if error.validator == "enum":
-        return f"{key} is {found!r}; allowed: {', '.join(map(str, schema['enum']))}"
-    limits = {
-        "minimum": "at least {}",
-        "exclusiveMinimum": "above {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "below {}",
-        "multipleOf": "a multiple of {}",
-        "minItems": "at least {} entries",
-        "maxItems": "at most {} entries",
-        "minProperties": "at least {} entries",
-        "pattern": "text like {}",
-    }
-    kind = schema.get("type", "")
-    kinds = [kind] if isinstance(kind, str) else kind
-    allowed = [" or ".join(kinds)] if kind else []
-    allowed += [text.format(schema[k]) for k, text in limits.items() if k in schema]
-    if error.validator == "uniqueItems":
-        allowed.append("no entry twice")
-    shown = repr(found) if len(repr(found)) < 80 else repr(found)[:77] + "..."
-    return f"{key} is {shown} ({type(found).__name__}); allowed: {', '.join(allowed)}"
 
 
 def merged(base: dict, change: dict) -> dict:
