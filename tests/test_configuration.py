@@ -1,6 +1,7 @@
 """The configuration: each study is valid; a wrong one ends in one line that says what to do."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -68,7 +69,13 @@ def put(config: dict, key: str, value) -> dict:
         ("tables.1.rows", ["lwa"], ["tables.1.rows has 'lwa'", "allowed: uniform"]),
         ("downstream.mixes.real_law.method", "lwa", ["mixes.real_law.method has 'lwa'"]),
         ("figures.segmenter", "unet", ["figures.segmenter has 'unet'", "nnunet-real"]),
+        ("tables.3.columns", ["dice", "fid"], ["tables.3.columns has 'fid'", "dice_256"]),
+        ("tables.1.columns", ["dice"], ["tables.1.columns has 'dice'", "allowed: fid, kid"]),
+        ("tables.2.columns", ["gflops", "stability"], ["tables.2.columns has 'stability'"]),
+        ("segmentation.models.mine", {"label": "x"}, ["models.mine lacks an architecture"]),
+        ("resources.train_contrlnet", {"gpu": 2}, ["did you mean train_controlnet?"]),
         # numbers that do not fit each other
+        ("resources.train_controlnet.gpu", 3, ["no multiple of micro_batch 4 x 3 GPUs"]),
         ("synthesis.training.micro_batch", 5, ["no multiple of micro_batch 5"]),
         ("synthesis.training.hint_channels", [16, 32], ["hint_channels has 2", "allowed: 4"]),
         ("downstream.mixes.real_law.ratio", 2.0, ["mixes.real_law.ratio is 2.0", "per_mask"]),
@@ -124,6 +131,13 @@ def test_a_key_that_is_no_text_is_named():
     config["tables"][4] = {"rows": ["law"]}
     with pytest.raises(InputError, match='tables has 4 as a key, which is no text: write "4"'):
         validated(config)
+
+
+def test_resources_are_of_the_rules_that_ask_for_them():
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+    texts = [file.read_text() for file in (ROOT / "rules").glob("*.smk")]
+    asking = {rule for text in texts for rule in re.findall(r'\b(?:ask|growing)\("(\w+)"', text)}
+    assert set(schema["properties"]["resources"]["properties"]) == asking | {"default"}
 
 
 def test_extending_takes_over_what_is_not_named():

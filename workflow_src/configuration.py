@@ -6,6 +6,9 @@ from typing import Any
 from workflow_src.configuration_schema import conform
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
+from workflow_src.paper.columns import COLUMNS
+
+KINDS_OF_METHODS = ("fidelity", "faithfulness", "stability")  # the other kinds measure a model
 
 
 def validated(config: dict) -> dict:
@@ -19,7 +22,12 @@ def validated(config: dict) -> dict:
     conform(config)
     for section, names in (("synthesis", "methods"), ("segmentation", "models")):
         for name in config[section][names]:
-            resolve(config[section], names, name)
+            settings = resolve(config[section], names, name)
+            if names == "models" and "architecture" not in settings:
+                raise InputError(
+                    f"config: segmentation.models.{name} lacks an architecture: name one, or a "
+                    "model that it extends"
+                )
     _check_references(config)
     _check_sizes(config)
     _check_paths(config)
@@ -81,8 +89,12 @@ def _check_references(config: dict) -> None:
             f"config: synthesis.methods.{CONTROL}: this name is taken by the augmented real images "
             "that mixes are compared with; choose another"
         )
+    of_methods = [name for name, column in COLUMNS.items() if column.kind in KINDS_OF_METHODS]
+    of_models = [name for name in COLUMNS if name not in of_methods]
     claims: list[tuple[str, Any, list[str]]] = []
     for number, table in config["tables"].items():
+        columns = of_methods if by_table[number] is methods else of_models
+        claims += [(f"tables.{number}.columns", c, columns) for c in table["columns"]]
         claims += [(f"tables.{number}.rows", row, by_table[number]) for row in table["rows"]]
         claims += [(f"tables.{number}.datasets", d, datasets) for d in table["datasets"]]
         if table.get("reference") is not None:
@@ -105,7 +117,8 @@ def _check_references(config: dict) -> None:
 
 def _check_sizes(config: dict) -> None:
     """Numbers that must fit each other."""
-    synthesis, backbone = config["synthesis"], config["backbone"]
+    synthesis, backbone, asked = config["synthesis"], config["backbone"], config["resources"]
+    gpus = (asked["default"] | asked.get("train_controlnet", {})).get("gpu", 0)
     levels = 4 if backbone["kind"] == "stable-diffusion" else len(backbone["autoencoder"]["widths"])
     if backbone["kind"] == "small" and backbone["autoencoder"].get("path"):
         levels = None  # known only once the given autoencoder is read
@@ -116,10 +129,12 @@ def _check_sizes(config: dict) -> None:
                 f"config: synthesis.training.hint_channels has {len(recipe['hint_channels'])} "
                 f"entries; allowed: {levels}, one per level of the autoencoder"
             )
-        if recipe["batch_size"] % recipe["micro_batch"]:
+        together = recipe["micro_batch"] * max(gpus, 1)
+        if recipe["batch_size"] % together:
+            on = f" x {gpus} GPUs (resources.train_controlnet.gpu)" if gpus > 1 else ""
             raise InputError(
                 f"config: synthesis.methods.{name}: batch_size {recipe['batch_size']} is no "
-                f"multiple of micro_batch {recipe['micro_batch']}"
+                f"multiple of micro_batch {recipe['micro_batch']}{on}"
             )
     per_mask = synthesis["sampling"]["per_mask"]
     for name, mix in config["downstream"]["mixes"].items():
