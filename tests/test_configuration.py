@@ -140,6 +140,29 @@ def test_resources_are_of_the_rules_that_ask_for_them():
     assert set(schema["properties"]["resources"]["properties"]) == asking | {"default"}
 
 
+def own_set(root) -> dict:
+    """The least that a data set of one's own says."""
+    reading = {"format": "photographs", "test_fraction": 0.2}
+    return {"label": "Mine", "lesion": "polyp", "prompt": "x", "root": root, "reading": reading}
+
+
+def test_a_data_set_of_ones_own_needs_a_root_alone(tmp_path):
+    config = put(study(), "datasets.mine", own_set(str(tmp_path)))
+    validated(config)
+    assert config["datasets"]["mine"]["phantom"] is None
+    assert config["datasets"]["mine"]["download"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [({}, "archives, sha256"), ({"archives": {"a": "x"}}, "sha256")],
+)
+def test_a_data_set_from_nowhere_is_named(given, lacking):
+    config = put(study(), "datasets.mine", own_set(None) | {"download": given})
+    with pytest.raises(InputError, match=f"datasets.mine has no root .* lacks {lacking}: give"):
+        validated(config)
+
+
 def test_extending_takes_over_what_is_not_named():
     synthesis = study()["synthesis"]
     law = resolve(synthesis, "methods", "law")

@@ -8,6 +8,11 @@ from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
 from workflow_src.paper.columns import COLUMNS
 
+# What a fetcher cannot do without, by the format of what it fetches.
+FETCHED_FROM = {
+    "photographs": ("archives", "sha256"),
+    "kits19": ("imaging_repository", "imaging_revision", "labels_url", "labels_sha256"),
+}
 KINDS_OF_METHODS = ("fidelity", "faithfulness", "stability")  # the other kinds measure a model
 
 
@@ -20,6 +25,9 @@ def validated(config: dict) -> dict:
         InputError: one line that names the key, what was found, and what is allowed.
     """
     conform(config)
+    for dataset in config["datasets"].values():
+        dataset.setdefault("phantom", None)
+        dataset.setdefault("download", {})
     for section, names in (("synthesis", "methods"), ("segmentation", "models")):
         for name in config[section][names]:
             settings = resolve(config[section], names, name)
@@ -154,9 +162,15 @@ def _check_sizes(config: dict) -> None:
 
 
 def _check_paths(config: dict) -> None:
-    """What the user says is on this machine must be there."""
+    """What the user says is on this machine must be there; what is not must be fetchable."""
     for name, dataset in config["datasets"].items():
-        root = dataset["root"]
+        root, kind = dataset["root"], dataset["reading"]["format"]
+        lacking = [key for key in FETCHED_FROM[kind] if key not in dataset["download"]]
+        if lacking and not root and not dataset["phantom"]:
+            raise InputError(
+                f"config: datasets.{name} has no root and no phantom, and its download lacks "
+                f"{', '.join(lacking)}: give the folder of your raw images as root"
+            )
         if root and not Path(root).is_dir():
             raise InputError(
                 f"config: datasets.{name}.root is {root!r}, no folder here; allowed: the folder "
