@@ -1,6 +1,7 @@
 """The configuration: each study is valid; a wrong one ends in one line that says what to do."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -43,7 +44,12 @@ def put(config: dict, key: str, value) -> dict:
         ("sedes", [0], ["sedes is no known key", "did you mean seeds?", "Allowed: study, seeds"]),
         ("synthesis.training.step", 5, ["synthesis.training.step", "did you mean steps?"]),
         ("synthesis.methods.law.gama", 0.1, ["methods.law.gama", "did you mean gamma?"]),
+        # a missing brace, as Snakemake hands it on: as text
+        ("datasets", "{polyps: {root: /x}", ["datasets is text", "{polyps: {root: /x}", "braces"]),
+        ("seeds", "[0, 1", ["seeds is text that YAML cannot read, '[0, 1'", "brackets"]),
         # a wrong type
+        ("datasets", "polyps", ["datasets is 'polyps' (str)", "allowed: object"]),
+        ("datasets.polyps.label", None, ["datasets.polyps.label is None", "string"]),
         ("seeds", "none", ["seeds is 'none' (str)", "allowed: array"]),
         ("synthesis.training.steps", 1.5, ["synthesis.training.steps is 1.5", "integer"]),
         ("downstream.mixes.real.real", "perhaps", ["downstream.mixes.real.real", "boolean"]),
@@ -63,7 +69,13 @@ def put(config: dict, key: str, value) -> dict:
         ("tables.1.rows", ["lwa"], ["tables.1.rows has 'lwa'", "allowed: uniform"]),
         ("downstream.mixes.real_law.method", "lwa", ["mixes.real_law.method has 'lwa'"]),
         ("figures.segmenter", "unet", ["figures.segmenter has 'unet'", "nnunet-real"]),
+        ("tables.3.columns", ["dice", "fid"], ["tables.3.columns has 'fid'", "dice_256"]),
+        ("tables.1.columns", ["dice"], ["tables.1.columns has 'dice'", "allowed: fid, kid"]),
+        ("tables.2.columns", ["gflops", "stability"], ["tables.2.columns has 'stability'"]),
+        ("segmentation.models.mine", {"label": "x"}, ["models.mine lacks an architecture"]),
+        ("resources.train_contrlnet", {"gpu": 2}, ["did you mean train_controlnet?"]),
         # numbers that do not fit each other
+        ("resources.train_controlnet.gpu", 3, ["no multiple of micro_batch 4 x 3 GPUs"]),
         ("synthesis.training.micro_batch", 5, ["no multiple of micro_batch 5"]),
         ("synthesis.training.hint_channels", [16, 32], ["hint_channels has 2", "allowed: 4"]),
         ("downstream.mixes.real_law.ratio", 2.0, ["mixes.real_law.ratio is 2.0", "per_mask"]),
@@ -94,6 +106,61 @@ def test_numbers_that_arrive_as_text_become_numbers():
     assert config["synthesis"]["training"]["learning_rate"] == 1e-5
     assert config["seeds"] == [3, 4]
     assert config["downstream"]["mixes"]["real"]["real"] is True
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["datasets.polyps.root", "backbone.path", "metrics.clip.path", "tables.2.reference",
+     "downstream.mixes.real.method", "datasets.kits19.reading.test_fraction"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["null", "~"])
+def test_null_that_arrives_as_text_becomes_null(key, text):
+    config = put(study(), key, text)
+    validated(config)
+    assert config == put(study(), key, None)
+
+
+def test_text_that_may_not_be_null_stays_text():
+    config = put(study(), "datasets.polyps.label", "null")
+    validated(config)
+    assert config["datasets"]["polyps"]["label"] == "null"
+
+
+def test_a_key_that_is_no_text_is_named():
+    config = study()
+    config["tables"][4] = {"rows": ["law"]}
+    with pytest.raises(InputError, match='tables has 4 as a key, which is no text: write "4"'):
+        validated(config)
+
+
+def test_resources_are_of_the_rules_that_ask_for_them():
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+    texts = [file.read_text() for file in (ROOT / "rules").glob("*.smk")]
+    asking = {rule for text in texts for rule in re.findall(r'\b(?:ask|growing)\("(\w+)"', text)}
+    assert set(schema["properties"]["resources"]["properties"]) == asking | {"default"}
+
+
+def own_set(root) -> dict:
+    """The least that a data set of one's own says."""
+    reading = {"format": "photographs", "test_fraction": 0.2}
+    return {"label": "Mine", "lesion": "polyp", "prompt": "x", "root": root, "reading": reading}
+
+
+def test_a_data_set_of_ones_own_needs_a_root_alone(tmp_path):
+    config = put(study(), "datasets.mine", own_set(str(tmp_path)))
+    validated(config)
+    assert config["datasets"]["mine"]["phantom"] is None
+    assert config["datasets"]["mine"]["download"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [({}, "archives, sha256"), ({"archives": {"a": "x"}}, "sha256")],
+)
+def test_a_data_set_from_nowhere_is_named(given, lacking):
+    config = put(study(), "datasets.mine", own_set(None) | {"download": given})
+    with pytest.raises(InputError, match=f"datasets.mine has no root .* lacks {lacking}: give"):
+        validated(config)
 
 
 def test_extending_takes_over_what_is_not_named():

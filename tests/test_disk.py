@@ -67,4 +67,4 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path):
         [sys.executable, "-m", "workflow_src.make_phantoms", "--output", tmp_path / "raw"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 1 and "may not be written" in done.stderr
+    assert done.returncode == 1 and "may not be read or written" in done.stderr

@@ -44,6 +44,59 @@ def test_masks_with_grey_edges_labels_and_modes(tmp_path):
     assert read_mask(tmp_path / "one_bit.png").tolist() == [[0, 0, 1, 1, 1, 1]]
 
 
+def palette_mask(array: list, colours: list) -> Image.Image:
+    """A file of palette numbers, as labelling tools write them."""
+    image = Image.fromarray(np.array([array], np.uint8), mode="P")
+    image.putpalette(sum(colours, []))
+    return image
+
+
+BLACK, WHITE, RED = [0, 0, 0], [255, 255, 255], [128, 0, 0]
+
+
+def test_masks_of_palette_numbers(tmp_path):
+    for colours, numbers, expected in (
+        ([BLACK, RED], [0, 1], [0, 1]),  # red would be too dark as a grey
+        ([WHITE, BLACK], [0, 1], [1, 0]),  # tools order black and white as they like
+        ([BLACK, [1, 1, 1]], [0, 1], [0, 1]),
+    ):
+        palette_mask(numbers, colours).save(tmp_path / "a.png")
+        assert read_mask(tmp_path / "a.png").tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        Image.fromarray(np.array([[0, 2]], np.uint8)),
+        Image.fromarray(np.array([[0, 1, 2]], np.uint8)),
+        Image.fromarray(np.array([[0, 127]], np.uint8)),
+        Image.fromarray(np.array([[0, 3000]], np.uint16)),
+        Image.fromarray(np.array([[BLACK, [255, 0, 0]]], np.uint8)),
+        palette_mask([0, 1, 2], [BLACK, RED, [224, 224, 192]]),  # a bright border around the label
+    ],
+    ids=["0/2", "0/1/2", "half", "16 bit", "red", "palette"],
+)
+def test_labels_are_refused_not_taken_for_background(mask, tmp_path):
+    mask.save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png goes up to \d+, .*: save the lesion as 255"):
+        read_mask(tmp_path / "a.png")
+
+
+def test_an_empty_mask_cut_out_of_a_jpeg_is_background(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 4, (32, 32)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", quality=95)
+    assert 1 < np.asarray(Image.open(tmp_path / "a.jpg")).max() < 16
+    assert not read_mask(tmp_path / "a.jpg").any()
+
+
+def test_a_set_without_any_lesion_is_refused(pair_folder):
+    folder = pair_folder("mine", GOOD, GOOD)
+    for path in (folder / "masks").iterdir():
+        Image.fromarray(np.zeros((8, 10), np.uint8)).save(path)
+    with pytest.raises(InputError, match="so are all 2 of the set"):
+        Photographs(folder, test_fraction=0.5)
+
+
 def test_images_of_any_mode_become_rgb(tmp_path):
     for name, array in (
         ("grey.png", np.full((4, 5), 7, np.uint8)),

@@ -10,7 +10,10 @@ import yaml
 from conftest import ROOT
 from safetensors.numpy import save_file
 
+from workflow_src import estimate_hours
 from workflow_src.data.photographs import find_pairs
+from workflow_src.errors import InputError
+from workflow_src.preflight import findings as preflight_findings
 from workflow_src.preflight import study
 from workflow_src.readiness import disk, inputs, machine
 
@@ -61,6 +64,25 @@ def test_a_study_that_would_break_ends_with_an_error(checkout, tmp_path):
     done = preflight(checkout, "config/demo.yaml", tmp_path / "mine.yaml")
     assert done.returncode == 1 and "1 to mend" in done.stderr
     assert "FAIL data, kits19" in done.stdout and "holds no case_XXXXX folder" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "No such file"), ("seeds: [0", "expected ','"), ("seeds", "holds no keys with values")],
+)
+def test_a_config_file_that_is_none_is_named_in_one_line(tmp_path, text, words):
+    file = tmp_path / "mine.yaml"
+    if text:
+        file.write_text(text)
+    for read in (study, estimate_hours.main):
+        with pytest.raises(InputError, match=rf"mine\.yaml .*{words}.*: give a config file$"):
+            read([file])
+
+
+def test_any_folder_will_do_to_start_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, text = said(preflight_findings(study([ROOT / "config" / "demo.yaml"])))
+    assert "environment: " in text and "Slurm: slurm_account is CHANGE_ME" in text
 
 
 def test_raw_sets_are_counted_and_opened(paper, polyps_raw, kidneys_raw):

@@ -91,3 +91,12 @@ def test_a_disk_too_small_is_refused_first(polyps_raw, tmp_path, monkeypatch):
 def test_no_prepared_set_is_said_with_the_remedy(tmp_path):
     with pytest.raises(InputError, match=r"holds no prepared set .*prepare_data"):
         PreparedSet(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [('{"format": 1,', "is damaged"), ('{"format": 1}', "no 'channels'")]
+)
+def test_a_meta_file_that_is_cut_off_or_of_another_version_is_named(tmp_path, text, words):
+    (tmp_path / "meta.json").write_text(text)
+    with pytest.raises(InputError, match=rf"meta\.json .*{words}"):
+        PreparedSet(tmp_path)

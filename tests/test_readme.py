@@ -5,7 +5,6 @@ import re
 import shlex
 
 import pytest
-import yaml
 from conftest import ROOT
 from jsonargparse import auto_parser
 
@@ -14,7 +13,7 @@ CODE = re.findall(r"(?:^    .*\n)+", README, re.M)
 LINES = re.sub(r" \\\n\s+", " ", "".join(CODE)).splitlines()
 COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.strip().startswith("snakemake")]
 SCRIPTS = [line.strip() for line in LINES if line.strip().startswith("python -m workflow_src.")]
-ABLATION = yaml.safe_load(re.search(r"```yaml\n(.*?)```", README, re.S)[1])
+ABLATION, OWN_SET = re.findall(r"```yaml\n(.*?)```", README, re.S)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +45,17 @@ def test_a_script_of_the_readme_takes_its_arguments(command):
 
 def test_the_readmes_ablation_is_planned(snakemake, tmp_path):
     file = tmp_path / "my.yaml"
-    file.write_text(yaml.safe_dump(ABLATION))
+    file.write_text(ABLATION)
     code, printed = snakemake("-n", "table4", "--configfile", "config/small.yaml", file)
     assert code == 0 and "method=law_slow" in printed
+
+
+def test_the_readmes_own_set_is_planned(snakemake, mine, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(OWN_SET.replace("/my/", f"{mine}/"))
+    code, printed = snakemake("-n", "table1", "--configfile", "config/small.yaml", file)
+    assert code == 0 and "dataset=mine" in printed, printed[-3000:]
+    assert "dataset=polyps" not in printed
 
 
 def test_links_lead_somewhere():

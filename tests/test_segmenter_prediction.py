@@ -36,6 +36,23 @@ def test_a_model_of_another_kind_is_refused_by_name(untrained):
         TrainedSegmenter(folder, "cpu")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"weights"', '"checksum"', r"another version .*no 'weights'"),
+        ('"optimizer"', '"optimiser"', r"another version .*keyword argument 'optimiser'"),
+        ("}", "", r"is damaged \("),
+    ],
+)
+def test_a_recipe_that_is_cut_off_or_of_another_version_is_named(untrained, old, new, words):
+    file = untrained("order") / "recipe.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=rf"order_model/recipe\.json .*{words}"):
+        TrainedSegmenter(file.parent, "cpu")
+
+
 def test_a_damaged_weight_file_is_named(untrained):
     file = untrained("order") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])

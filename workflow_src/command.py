@@ -10,10 +10,11 @@ from jsonargparse import auto_cli
 from workflow_src.errors import InputError
 from workflow_src.steering import end_with_snakemake
 
-DISK_ERRORS = {
+FILE_ERRORS = {
+    errno.ENOENT: "it does not exist: check the path, or make it first",
     errno.ENOSPC: "the disk is full: free some space, or move results/ to a larger disk",
     errno.EDQUOT: "your disk quota is used up: free some space, or move results/ elsewhere",
-    errno.EACCES: "the folder may not be written: change its permissions, or move results/",
+    errno.EACCES: "it may not be read or written: change its permissions, or give another path",
     errno.EROFS: "the file system is read-only: move results/ to one that can be written",
 }
 
@@ -30,6 +31,6 @@ def run(main: Callable[..., None]) -> None:
     except (InputError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        if error.errno not in FILE_ERRORS:
             raise
-        sys.exit(f"error: writing {error.filename or 'a file'}: {DISK_ERRORS[error.errno]}")
+        sys.exit(f"error: {error.filename or 'a file'}: {FILE_ERRORS[error.errno]}")

@@ -1,94 +1,45 @@
 """Checks the configuration before anything runs, and looks recipes up in it. Loads no torch."""
 
-import difflib
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-
+from workflow_src.configuration_schema import conform
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
+from workflow_src.paper.columns import COLUMNS
 
-SCHEMA = Path(__file__).parent.parent / "config" / "schema.yaml"
+# What a fetcher cannot do without, by the format of what it fetches.
+FETCHED_FROM = {
+    "photographs": ("archives", "sha256"),
+    "kits19": ("imaging_repository", "imaging_revision", "labels_url", "labels_sha256"),
+}
+KINDS_OF_METHODS = ("fidelity", "faithfulness", "stability")  # the other kinds measure a model
 
 
 def validated(config: dict) -> dict:
     """Check a configuration, in place.
 
-    Values given by `--config` arrive as text; those that should be numbers become numbers.
+    Values given by `--config` arrive as text; those that should be numbers, or null, become that.
 
     Raises:
         InputError: one line that names the key, what was found, and what is allowed.
     """
-    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
-    _read_text_as_numbers(config, validator)
-    error = best_match(validator.iter_errors(config))
-    if error is not None:
-        raise InputError(f"config: {_explain(error)}")
+    conform(config)
+    for dataset in config["datasets"].values():
+        dataset.setdefault("phantom", None)
+        dataset.setdefault("download", {})
     for section, names in (("synthesis", "methods"), ("segmentation", "models")):
         for name in config[section][names]:
-            resolve(config[section], names, name)
+            settings = resolve(config[section], names, name)
+            if names == "models" and "architecture" not in settings:
+                raise InputError(
+                    f"config: segmentation.models.{name} lacks an architecture: name one, or a "
+                    "model that it extends"
+                )
     _check_references(config)
     _check_sizes(config)
     _check_paths(config)
     return config
-
-
-def _read_text_as_numbers(config: dict, validator: Draft202012Validator) -> None:
-    for error in list(validator.iter_errors(config)):
-        if error.validator not in ("type", "enum") or not isinstance(error.instance, str):
-            continue
-        try:
-            value: Any = float(error.instance)  # YAML does not read 1e-5 as a number
-            value = int(value) if error.instance.lstrip("-").isdigit() else value
-        except ValueError:
-            value = yaml.safe_load(error.instance)
-        if isinstance(value, str):
-            continue
-        place: Any = config
-        *above, last = error.absolute_path
-        for key in above:
-            place = place[key]
-        place[last] = value
-
-
-def _explain(error: ValidationError) -> str:
-    """One line: key, what was found, what is allowed."""
-    key = ".".join(map(str, error.absolute_path)) or "the top level"
-    schema, found = error.schema, error.instance
-    if error.validator == "additionalProperties":
-        known = list(schema["properties"])
-        unknown = next(name for name in found if name not in known)
-        near = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        place = f"{key}.{unknown}" if error.absolute_path else str(unknown)
-        return f"{place} is no known key{hint} Allowed: {', '.join(known)}"
-    if error.validator == "required":
-        missing = [name for name in schema["required"] if name not in found]
-        return f"{key} lacks {', '.join(missing)}"
-    if error.validator == "enum":
-        return f"{key} is {found!r}; allowed: {', '.join(map(str, schema['enum']))}"
-    limits = {
-        "minimum": "at least {}",
-        "exclusiveMinimum": "above {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "below {}",
-        "multipleOf": "a multiple of {}",
-        "minItems": "at least {} entries",
-        "maxItems": "at most {} entries",
-        "minProperties": "at least {} entries",
-        "pattern": "text like {}",
-    }
-    kind = schema.get("type", "")
-    kinds = [kind] if isinstance(kind, str) else kind
-    allowed = [" or ".join(kinds)] if kind else []
-    allowed += [text.format(schema[k]) for k, text in limits.items() if k in schema]
-    if error.validator == "uniqueItems":
-        allowed.append("no entry twice")
-    shown = repr(found) if len(repr(found)) < 80 else repr(found)[:77] + "..."
-    return f"{key} is {shown} ({type(found).__name__}); allowed: {', '.join(allowed)}"
 
 
 def merged(base: dict, change: dict) -> dict:
@@ -146,8 +97,12 @@ def _check_references(config: dict) -> None:
             f"config: synthesis.methods.{CONTROL}: this name is taken by the augmented real images "
             "that mixes are compared with; choose another"
         )
+    of_methods = [name for name, column in COLUMNS.items() if column.kind in KINDS_OF_METHODS]
+    of_models = [name for name in COLUMNS if name not in of_methods]
     claims: list[tuple[str, Any, list[str]]] = []
     for number, table in config["tables"].items():
+        columns = of_methods if by_table[number] is methods else of_models
+        claims += [(f"tables.{number}.columns", c, columns) for c in table["columns"]]
         claims += [(f"tables.{number}.rows", row, by_table[number]) for row in table["rows"]]
         claims += [(f"tables.{number}.datasets", d, datasets) for d in table["datasets"]]
         if table.get("reference") is not None:
@@ -170,7 +125,8 @@ def _check_references(config: dict) -> None:
 
 def _check_sizes(config: dict) -> None:
     """Numbers that must fit each other."""
-    synthesis, backbone = config["synthesis"], config["backbone"]
+    synthesis, backbone, asked = config["synthesis"], config["backbone"], config["resources"]
+    gpus = (asked["default"] | asked.get("train_controlnet", {})).get("gpu", 0)
     levels = 4 if backbone["kind"] == "stable-diffusion" else len(backbone["autoencoder"]["widths"])
     if backbone["kind"] == "small" and backbone["autoencoder"].get("path"):
         levels = None  # known only once the given autoencoder is read
@@ -181,10 +137,12 @@ def _check_sizes(config: dict) -> None:
                 f"config: synthesis.training.hint_channels has {len(recipe['hint_channels'])} "
                 f"entries; allowed: {levels}, one per level of the autoencoder"
             )
-        if recipe["batch_size"] % recipe["micro_batch"]:
+        together = recipe["micro_batch"] * max(gpus, 1)
+        if recipe["batch_size"] % together:
+            on = f" x {gpus} GPUs (resources.train_controlnet.gpu)" if gpus > 1 else ""
             raise InputError(
                 f"config: synthesis.methods.{name}: batch_size {recipe['batch_size']} is no "
-                f"multiple of micro_batch {recipe['micro_batch']}"
+                f"multiple of micro_batch {recipe['micro_batch']}{on}"
             )
     per_mask = synthesis["sampling"]["per_mask"]
     for name, mix in config["downstream"]["mixes"].items():
@@ -204,9 +162,15 @@ def _check_sizes(config: dict) -> None:
 
 
 def _check_paths(config: dict) -> None:
-    """What the user says is on this machine must be there."""
+    """What the user says is on this machine must be there; what is not must be fetchable."""
     for name, dataset in config["datasets"].items():
-        root = dataset["root"]
+        root, kind = dataset["root"], dataset["reading"]["format"]
+        lacking = [key for key in FETCHED_FROM[kind] if key not in dataset["download"]]
+        if lacking and not root and not dataset["phantom"]:
+            raise InputError(
+                f"config: datasets.{name} has no root and no phantom, and its download lacks "
+                f"{', '.join(lacking)}: give the folder of your raw images as root"
+            )
         if root and not Path(root).is_dir():
             raise InputError(
                 f"config: datasets.{name}.root is {root!r}, no folder here; allowed: the folder "

@@ -6,7 +6,9 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_src.closure import ROOT
 from workflow_src.command import run
+from workflow_src.preflight import study
 
 MANY = 10**6  # cores, so that no job is planned with fewer than it asks for
 
@@ -44,8 +46,9 @@ def planned(configfiles: list[Path]):
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=MANY),
-            config_settings=ConfigSettings(configfiles=configfiles),
-            snakefile=Path("Snakefile"),
+            config_settings=ConfigSettings(configfiles=[file.absolute() for file in configfiles]),
+            snakefile=ROOT / "Snakefile",
+            workdir=ROOT,
         )
         workflow.dag(DAGSettings()).execute_workflow(executor="dryrun")
         dag = workflow._workflow.dag
@@ -125,6 +128,7 @@ def main(configfiles: list[Path]) -> None:
     Args:
         configfiles: of the study, as Snakemake takes them.
     """
+    study(configfiles)  # what is wrong with them is said in one line
     waits = planned(configfiles)
     costs = {job: cost_of(job) for job in waits}
     found = rows(waits, costs)

@@ -8,6 +8,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from workflow_src.command import run
+from workflow_src.facts import read_json
 from workflow_src.paper import report
 from workflow_src.runs import provenance, write_text
 
@@ -36,7 +37,7 @@ def main(
         settings: the study's configuration.
         output: the html file.
     """
-    read = [report.read_json(path) for path in sorted(tables)]
+    read = [read_json(path) for path in sorted(tables)]
     remark = "The data are drawn phantoms." if report.phantoms(settings) else ""
     templates = Environment(
         loader=FileSystemLoader(TEXTS), autoescape=select_autoescape(["j2"]),
@@ -45,10 +46,10 @@ def main(
     html = templates.get_template("report.html.j2").render(
         study=study,
         warnings=report.warnings_for(read, settings),
-        verdicts=report.verdicts(report.read_json(claims)),
+        verdicts=report.verdicts(read_json(claims)),
         tables=read,
         figures=[report.read_figure(path, TEXTS / "captions", remark) for path in figures],
-        audit=report.audit_parts(report.read_json(audit)),
+        audit=report.audit_parts(read_json(audit)),
         times=report.run_times(benchmarks),
         makers=report.makers(read),
         provenance=json.dumps(provenance("workflow_src.make_report"), indent=2),

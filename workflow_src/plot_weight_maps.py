@@ -1,6 +1,5 @@
 """Figures 3 and 4 as data: LAW's δ, μ and weights on real training images."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from workflow_src.command import run
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.errors import InputError
+from workflow_src.facts import facts_of
 from workflow_src.paper.style import grid, save, show
 
 
@@ -34,7 +34,8 @@ def main(trained: Path, data: Path, output: Path) -> None:
     if not files:
         raise InputError(f"{trained} holds no delta_*.npz: it was not trained with LAW")
     snapshot = np.load(files[-1])
-    recipe = ControlNetRecipe(**json.loads((trained / "recipe.json").read_text())["recipe"])
+    with facts_of(trained / "recipe.json") as facts:
+        recipe = ControlNetRecipe(**facts["recipe"])
     delta = torch.from_numpy(snapshot["delta"])[:, None]
     masks = torch.from_numpy(snapshot["mask"])[:, None].float()
     mask = mask_at_latent(masks, delta.shape[-2:], recipe.mask_resize)

@@ -22,9 +22,13 @@ def study(configfiles: list[Path]) -> dict:
     config: dict = {}
     for file in [ROOT / "config" / "config.yaml", *configfiles]:
         try:
-            config = merged(config, yaml.safe_load(file.read_text()) or {})
+            settings = yaml.safe_load(file.read_text()) or {}
         except (OSError, yaml.YAMLError) as error:
-            raise InputError(f"{file} cannot be read ({error}): give a config file") from error
+            reason = " ".join(str(error).split())
+            raise InputError(f"{file} cannot be read ({reason}): give a config file") from error
+        if not isinstance(settings, dict):
+            raise InputError(f"{file} holds no keys with values: give a config file")
+        config = merged(config, settings)
     return validated(config)
 
 
@@ -35,9 +39,9 @@ def findings(config: dict) -> Iterator[Finding]:
     from workflow_src.readiness.machine import environment, gpus, slurm
 
     yield Finding("OK", "config", f"study {config['study']}, seeds {config['seeds']}")
-    yield from environment(Path("requirements.lock"))
+    yield from environment(ROOT / "requirements.lock")
     yield from gpus(config)
-    yield from slurm(config, Path("slurm"))
+    yield from slurm(config, ROOT / "slurm")
     yield from space(config)
     yield from weights(config)
     yield from data_sets(config)

@@ -1,6 +1,5 @@
 """Score a synthetic set against the real training set: FID, KID, CLIP-I."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.errors import InputError
 from workflow_src.extract_features import features_of
+from workflow_src.facts import read_json
 from workflow_src.runs import provenance, write_json
 
 
@@ -29,7 +29,7 @@ def main(
     from workflow_src.metrics.fidelity import clip_i, frechet_distance, kernel_distance
 
     synthetic = PreparedSet(data)
-    facts = json.loads((features / "features.json").read_text())
+    facts = read_json(features / "features.json")
     if synthetic.meta["conditioned_on"] != facts["data"]:
         raise InputError(f"{data} was not made from the set whose features are in {features}")
     real = np.load(features / "features.npz")

@@ -13,6 +13,7 @@ from workflow_src.errors import InputError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FOLDER_NAMES = (("images", "masks"), ("image", "mask"))
+JPEG_NOISE = 15  # grey levels around an edge that was cut off; the lesion's are far above them
 Pair = tuple[Path, Path]
 
 
@@ -92,14 +93,35 @@ def read_mask(path: Path) -> np.ndarray:
     """Read a mask as (H, W) uint8 of 0 and 1.
 
     Grey edges, as JPEG leaves them, fall to the nearer side. A file of labels 0 and 1 is taken as
-    such.
+    such, and so is one whose colours stand for labels.
+
+    Raises:
+        InputError: if it holds other labels, or is too dark to tell what is lesion.
     """
     with _opened(path) as file:
-        grey = np.asarray(file if file.mode.startswith("I") else file.convert("L"))
-    top = grey.max(initial=0)
+        compressed = file.format == "JPEG"
+        if file.mode == "P" and not _is_grey(file):
+            grey, half = np.asarray(file), 0
+        else:
+            grey = np.asarray(file if file.mode.startswith("I") else file.convert("L"))
+            half = 127 if grey.max(initial=0) <= 255 else 32767
+    top = int(grey.max(initial=0))
     if top <= 1:
         return grey.astype(np.uint8)
-    return (grey > (127 if top <= 255 else 32767)).astype(np.uint8)
+    if compressed and top <= JPEG_NOISE:
+        return np.zeros(grey.shape, np.uint8)
+    if half == 0 or top <= half:
+        raise InputError(
+            f"mask {path} goes up to {top}, neither white on black nor labels 0 and 1: save the "
+            "lesion as 255 (or 1) and all else as 0, one lesion class to a set"
+        )
+    return (grey > half).astype(np.uint8)
+
+
+def _is_grey(file: Image.Image) -> bool:
+    """Whether every pixel's colour is a grey."""
+    colours = np.asarray(file.convert("RGB"))
+    return bool((colours == colours[..., :1]).all())
 
 
 class Photographs:
@@ -165,6 +187,11 @@ class Photographs:
         with ThreadPoolExecutor(threads) as pool:
             shown = list(pool.map(lambda pair: bool(read_mask(pair[1]).any()), self.files))
         empty = [str(f[1]) for f, lesion in zip(self.files, shown, strict=True) if not lesion]
+        if not any(shown):
+            raise InputError(
+                f"mask {empty[0]} is all background, and so are all {len(empty)} of the set: the "
+                "lesion must be white on black, or 1 on 0"
+            )
         if empty and empty_masks == "refuse":
             raise InputError(
                 f"mask {empty[0]} is all background (one of {len(empty)}): draw the lesion, remove "

@@ -11,6 +11,7 @@ import numpy as np
 
 from workflow_src.data.prepared import PreparedSet, file_sha256
 from workflow_src.errors import InputError
+from workflow_src.facts import facts_of
 
 
 class PredictionWriter:
@@ -64,13 +65,14 @@ class Predictions:
     """
 
     def __init__(self, folder: Path, prepared: PreparedSet):
-        self.facts = json.loads((folder / "predictions.json").read_text())
-        if self.facts["data"] != prepared.meta["sha256"]:
+        with facts_of(folder / "predictions.json") as facts:
+            self.facts: dict = facts
+            self.prepared, self.rows, made_on = prepared, facts["rows"], facts["data"]
+        if made_on != prepared.meta["sha256"]:
             raise InputError(
                 f"the predictions in {folder} were made on another set than {prepared.folder}: "
                 "predict again"
             )
-        self.prepared, self.rows = prepared, self.facts["rows"]
         self._levels = np.load(folder / "levels.npy", mmap_mode="r")
         pixels = [h * w for h, w in map(prepared.shape, self.rows)]
         self._starts = np.concatenate([[0], np.cumsum(pixels)])

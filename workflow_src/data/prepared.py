@@ -21,6 +21,7 @@ import pandas as pd
 from PIL import Image
 
 from workflow_src.errors import InputError
+from workflow_src.facts import facts_of
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")
@@ -81,7 +82,7 @@ class PreparedSet:
         folder: where it lies.
 
     Raises:
-        InputError: if the folder holds no complete prepared set.
+        InputError: if the folder holds no complete prepared set, or one of another version.
     """
 
     def __init__(self, folder: Path | str):
@@ -92,7 +93,10 @@ class PreparedSet:
                 f"{self.folder} holds no prepared set (no meta.json): "
                 "make one with `python -m workflow_src.prepare_data`"
             )
-        self.meta: dict = json.loads(meta.read_text())
+        with facts_of(meta) as facts:
+            self.meta: dict = facts
+            self.channels: int = facts["channels"]
+            self.size: int | None = facts["size"]  # None: native sizes
         self.index = pd.read_csv(
             self.folder / "index.csv",
             dtype={"stem": str, "source": str, "case": str, "duplicate_of": str},
@@ -100,8 +104,6 @@ class PreparedSet:
         )
         self.images = np.load(self.folder / "images.npy", mmap_mode="r")
         self.masks = np.load(self.folder / "masks.npy", mmap_mode="r")
-        self.channels: int = self.meta["channels"]
-        self.size: int | None = self.meta["size"]  # None: native sizes
         pixels = (self.index.height * self.index.width).to_numpy()
         self._starts, self._test_starts = _starts(pixels, (self.index.split == "test").to_numpy())
 

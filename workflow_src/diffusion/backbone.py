@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workflow_src.diffusion.tiny import load_tiny
 from workflow_src.errors import InputError
+from workflow_src.facts import read_json
 
 PARTS = ("vae", "unet", "scheduler")
 REMEDY = "remove it and make or fetch it again, or give another folder"
@@ -32,7 +33,7 @@ def backbone_folder(marker: Path | str) -> Path:
     marker = Path(marker)
     if not marker.is_file():
         raise InputError(f"{marker} does not exist: make the backbone first, or check the path")
-    folder = marker.parent / json.loads(marker.read_text()).get("folder", ".")
+    folder = marker.parent / read_json(marker).get("folder", ".")
     for part in PARTS:
         if not (folder / part).is_dir():
             raise InputError(
@@ -59,7 +60,7 @@ def load_autoencoder(folder: Path) -> AutoencoderKL | AutoencoderTiny:
     if not config.is_file():
         raise InputError(f"{folder} lacks config.json: give an autoencoder in diffusers' layout")
     kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
-    name = json.loads(config.read_text()).get("_class_name")
+    name = read_json(config).get("_class_name")
     if name not in kinds:
         raise InputError(f"{config} describes a {name}: {' or '.join(kinds)} can be used")
     if name == "AutoencoderTiny":

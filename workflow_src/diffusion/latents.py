@@ -1,6 +1,5 @@
 """The cache of what the frozen autoencoder and text encoder make of a training set."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tqdm import tqdm
 from workflow_src.data.prepared import PreparedSet, file_sha256
 from workflow_src.diffusion.backbone import latent_moments, to_model_range
 from workflow_src.errors import InputError
+from workflow_src.facts import facts_of
 from workflow_src.training import memory_for
 
 
@@ -74,6 +74,6 @@ def load_latents(folder: Path) -> Latents:
             f"{folder} holds no cached latents: make them with "
             "`python -m workflow_src.cache_latents`"
         )
-    facts = json.loads(marker.read_text())
-    tensors = load_file(folder / "latents.safetensors")
-    return Latents(**tensors, sha256=facts["sha256"], data=facts["data"])
+    with facts_of(marker) as facts:
+        keys = {"sha256": facts["sha256"], "data": facts["data"]}
+    return Latents(**load_file(folder / "latents.safetensors"), **keys)

@@ -1,7 +1,6 @@
 """What report.html shows: verdicts, tables, figures, audit, run times, where cells come from."""
 
 import base64
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -115,8 +114,3 @@ def warnings_for(tables: list[dict], settings: dict) -> list[str]:
 def phantoms(settings: dict) -> bool:
     """Whether any data set of the study is drawn."""
     return any(dataset.get("phantom") for dataset in settings["datasets"].values())
-
-
-def read_json(path: Path):
-    """A file's content."""
-    return json.loads(path.read_text())

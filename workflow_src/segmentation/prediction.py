@@ -1,6 +1,5 @@
 """A trained segmenter, ready to predict images of any size."""
 
-import json
 from pathlib import Path
 from textwrap import shorten
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from workflow_src.errors import InputError
+from workflow_src.facts import facts_of
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import normalised
 from workflow_src.segmentation.recipes import SegmenterRecipe
@@ -51,7 +51,8 @@ class TrainedSegmenter:
         device: to predict on.
 
     Raises:
-        InputError: if the folder holds no such model, or the weights are of another architecture.
+        InputError: if the folder holds no such model, a damaged one, or one of another version or
+            architecture.
     """
 
     def __init__(self, folder: Path, device: str):
@@ -61,14 +62,14 @@ class TrainedSegmenter:
                 f"{folder} holds no trained segmenter: it needs recipe.json and model.safetensors, "
                 "as `python -m workflow_src.train_segmenter` writes them"
             )
-        facts = json.loads(marker.read_text())
-        if facts.get("kind") != "segmenter":
-            raise InputError(
-                f"{folder} holds a model of the kind {facts.get('kind')}, not a light segmenter: "
-                "give a folder that `python -m workflow_src.train_segmenter` wrote"
-            )
-        self.recipe, self.device = SegmenterRecipe(**facts["recipe"]), device
-        self.weights: str = facts["weights"]
+        with facts_of(marker) as facts:
+            if facts.get("kind") != "segmenter":
+                raise InputError(
+                    f"{folder} holds a model of the kind {facts.get('kind')}, not a light "
+                    "segmenter: give a folder that `python -m workflow_src.train_segmenter` wrote"
+                )
+            self.recipe, self.device = SegmenterRecipe(**facts["recipe"]), device
+            self.weights: str = facts["weights"]
         network = self._load(folder / "model.safetensors")
         side = self.recipe.image_size if self.recipe.fit == "resize" else None
         self.model = FromPixels(network, side).to(device).eval()
