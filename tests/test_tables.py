@@ -170,6 +170,17 @@ def test_published_figures_stand_beside_ours(results):
     assert "(" not in table["MK-UNet"]["mIoU with background ↑"]
 
 
+def test_reasons_for_other_costs_are_given_for_the_rows_that_are_there(results):
+    published = results.parent / "published.yaml"
+    paper = yaml.safe_load(published.read_text())
+    paper["3"]["why"] = {"unext": "counted otherwise.", "egeunet": "of a row not here."}
+    published.write_text(yaml.safe_dump(paper))
+    _, text, latex = make(results)
+    for made in (text, latex):
+        assert "UNeXt, the paper's cost: counted otherwise." in made
+        assert "of a row not here" not in made
+
+
 def test_rows_that_only_the_paper_has_are_said_not_to_have_run(results):
     cells, text, _ = make(results)
     assert cell(cells, "giant", "dice").text == "not run"

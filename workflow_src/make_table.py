@@ -9,7 +9,7 @@ from workflow_src.command import run
 from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import TableSpec, make_cells
 from workflow_src.paper.sources import content_hash, sources
-from workflow_src.paper.tables import layout, notes, protocol, to_latex, to_markdown
+from workflow_src.paper.tables import layout, notes, protocol, reasons, to_latex, to_markdown
 from workflow_src.runs import provenance, write_json, write_text
 
 
@@ -27,7 +27,7 @@ def main(
     """
     paper = yaml.safe_load(published.read_text()).get(number, {})
     cells = mark_best(make_cells(spec, paper), spec)
-    table, lines = layout(cells, spec), notes(cells, spec)
+    table, lines = layout(cells, spec), notes(cells, spec) + reasons(cells, paper.get("why", {}))
     caption = [*(remarks or []), *protocol(cells, spec)]
     title = f"Table {number}: {paper.get('title', '')}".rstrip(": ")
     facts = {

@@ -45,12 +45,14 @@ def costs(paper: dict, study: Study) -> list[Finding]:
                 if abs(ours - said) <= max(half_unit(said, column), 0.05 * said):
                     agreeing.append(what)
                     continue
+                why = paper[table].get("why", {}).get(row, "").rstrip(".")
+                reason = f": {why}" if why else ""
                 findings.append(
                     Finding("measured", f"Table {table}", f"{what}: {number(said, column)}",
                         f"{shown}, {said / ours:.2f} times less than the paper's."
                         if said > ours else f"{shown}, {ours / said:.2f} times the paper's.",
                         "The cost of this row, and ratios built on it, are not those of the "
-                        "network as published.",
+                        f"network as published{reason}.",
                         "Counted by PyTorch's counter, two operations a multiply-accumulate, "
                         "attention included.")
                 )  # fmt: skip

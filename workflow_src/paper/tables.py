@@ -113,6 +113,14 @@ def protocol(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     return lines
 
 
+def reasons(cells: pd.DataFrame, why: dict[str, str]) -> list[str]:
+    """Why the paper's costs differ from ours, of the rows that are there."""
+    labels = cells.drop_duplicates("row").set_index("row").label
+    return [
+        f"{labels[row]}, the paper's cost: {text}" for row, text in why.items() if row in labels
+    ]
+
+
 def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What a reader must know: how to read a cell, intervals, stand-ins, sets not run, tests."""
     lines = ["Ours; in round brackets the paper's figure, and by how much ours differs."]
