@@ -66,6 +66,15 @@ def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
         assert jobs["train_segmenter"] == 7 * 3
 
 
+@pytest.mark.parametrize("recipe", ["pranet", "mkunet"])
+def test_other_recipes_are_files_to_add(snakemake, recipe):
+    files = ["config/small.yaml", f"config/recipes/{recipe}.yaml"]
+    code, printed = snakemake("-n", "-p", "table3", "--configfile", *files)
+    assert code == 0, printed
+    assert '"loss":"structure"' in printed.replace(" ", "")
+    assert planned(printed)["train_segmenter"] == 4
+
+
 def test_named_targets_exist(snakemake):
     targets = [*(f"table{n}" for n in range(1, 7)), "figures", "report"]
     targets += ["ablation_law", "ablation_order"]
