@@ -115,8 +115,8 @@ class MKUNet(nn.Module):
 
     def __init__(self, channels: tuple[int, ...] = TINY):
         super().__init__()
-        if len(channels) != 5:
-            raise ValueError(f"channels {channels}: there are five stages")
+        if not 1 <= len(channels) <= 5:
+            raise ValueError(f"channels {channels}: one to five stages are possible")
         downwards = (3, *channels)
         self.encoder = nn.ModuleList(map(MKIR, downwards[:-1], downwards[1:]))
         upwards = (*reversed(channels), channels[0])  # 32, 24, 16, 8, 4, 4
