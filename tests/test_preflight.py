@@ -105,7 +105,7 @@ def test_weights_are_whole_and_pinned(paper, tmp_path):
     levels, text = said(inputs.weights(paper))
     assert levels == ["OK", "WARN", "WARN"]
     assert "3 whole files" in text and "inception.pth is not the pinned file" in text
-    assert "snakemake resources/metrics/open_clip_model.safetensors" in text
+    assert "snakemake --cores 1 resources/metrics/open_clip_model.safetensors (with" in text
     cut = tmp_path / "vae" / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-8])
     levels, text = said(inputs.weights(paper))
@@ -121,7 +121,7 @@ def test_a_fetched_file_that_is_not_the_pinned_one_is_refused(paper, tmp_path, m
     file.parent.mkdir(parents=True)
     file.write_bytes(b"cut")
     levels, text = said(inputs.weights(paper))
-    assert levels[2] == "FAIL" and "remove it, then: snakemake resources" in text
+    assert levels[2] == "FAIL" and "remove it, then: snakemake --cores 1 resources" in text
     paper["metrics"]["clip"]["sha256"] = inputs.file_sha256(file)
     assert said(inputs.weights(paper))[0][2] == "OK"
 
