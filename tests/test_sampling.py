@@ -116,6 +116,20 @@ def test_fewer_images_than_masks_are_spread_over_the_set(sample, polyps, tmp_pat
     assert list(conditioning_masks(5, 3)) == [0, 1, 2, 0, 1]
 
 
+def test_shards_are_joined_without_loading_them(sample, polyps, tmp_path, monkeypatch):
+    shards, loaded = [sample(f"shard{n}", shard=n, shards=2) for n in range(2)], []
+    real = np.load
+
+    def load(file, mmap_mode=None):
+        loaded.append((file.stem, mmap_mode))
+        return real(file, mmap_mode)
+
+    monkeypatch.setattr(np, "load", load)
+    gather_samples.main(polyps.folder, shards, tmp_path / "set", "uniform")
+    assert {("images", "r"), ("masks", "r")} < set(loaded)
+    assert not {("images", None), ("masks", None)} & set(loaded)
+
+
 def test_memory_that_is_too_small_names_the_batch_size(sample, monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
