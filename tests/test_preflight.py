@@ -11,6 +11,7 @@ from conftest import ROOT
 from safetensors.numpy import save_file
 
 from workflow_src.data.photographs import find_pairs
+from workflow_src.partitions import granted, grown
 from workflow_src.preflight import study
 from workflow_src.readiness import disk, inputs, machine
 
@@ -182,12 +183,20 @@ def cluster(tmp_path, monkeypatch):
             (commands / name).write_text(f"#!/bin/sh\n{answer}\n")
             (commands / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(commands))
-        settings = {"default-resources": [f"slurm_account={account}"]}
+        settings = {"default-resources": [f"slurm_account={account}"], "retries": 2}
         (profile / "profile.yaml").write_text(yaml.safe_dump(settings))
         (profile / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
         return profile
 
     return set_up
+
+
+def test_an_attempt_asks_for_no_more_than_a_partition_grants():
+    limits = {"cpu": {"max_runtime": 9000}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
+    longest = granted(limits, "runtime", gpus=1)
+    assert [grown(2880, attempt, longest) for attempt in (1, 2, 3)] == [2880, 5760, 5760]
+    assert grown(8000, 3, granted(limits, "mem_mb", gpus=1)) == 24000  # no limit is named
+    assert grown(7000, 2, longest) == 7000  # the first attempt's words stand
 
 
 LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
@@ -208,7 +217,22 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
         (
             {"partitions": LIMITS | {"gpu": {"max_runtime": 1440, "max_gpu": 4}}},
             ["FAIL", "OK", "OK"],
-            "train_nnunet asks for 2880 minutes and 1 GPUs",
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {"partitions": LIMITS | {"gpu": LIMITS["gpu"] | {"max_mem_mb": 40000}}},
+            ["FAIL", "OK", "OK"],
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {
+                "partitions": {
+                    "cpu": LIMITS["gpu"] | {"max_mem_mb": 48000},  # long
+                    "gpu": {"max_runtime": 2880, "max_mem_mb": 200000, "max_gpu": 4},  # large
+                }
+            },
+            ["WARN", "OK", "OK"],
+            "train_nnunet asks for 5760 minutes, 144000 MB and 1 GPUs at attempt 3",
         ),
     ],
 )
