@@ -2,6 +2,7 @@
 # make test   sets up once, then runs the tests
 # make test-slurm      runs a small study under a Slurm that it starts here: root only
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
+#                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make preflight   checks data, weights, disk, environment, GPUs and Slurm for a study: CONFIG=...
 # make cost   estimates the jobs and hours of a study: CONFIG=config/small.yaml for another one
 # make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
@@ -53,7 +54,7 @@ cost: setup
 
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \
-	  --work "$$(mktemp -d)" --table docs/survival.md
+	  --work "$$(mktemp -d)" --table results/survival.md
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,15 +1,18 @@
 # Look-ups shared by the rules: paths, recipes, seeds, resources. No rule, no I/O but for the sizes
-# of a raw set of the user's own.
+# of a raw set of the user's own, and the limits of a cluster's partitions.
 
 import json
 import sys
 from pathlib import Path
+
+import yaml
 
 from workflow_src.closure import code_hash
 from workflow_src.configuration import models_of, resolve, validated
 from workflow_src.data.inventory import inventory
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
+from workflow_src.partitions import granted, grown
 from workflow_src.stale_lock import drop_stale_lock
 from workflow_src.steering import steer_scripts
 
@@ -30,6 +33,9 @@ MIXES = config["downstream"]["mixes"]
 LIGHT_MODELS = config["segmentation"]["models"]
 SIZE = config["synthesis"]["image_size"]
 SHARDS = config["synthesis"]["sampling"]["shards"]
+PARTITIONS = yaml.safe_load(
+    (Path(workflow.basedir) / "slurm/partitions.yaml").read_text()
+)["partitions"]
 
 TABLES = "<results>/tables/table{number}.{suffix}"
 SUFFIXES = ["csv", "md", "tex", "json"]
@@ -94,8 +100,9 @@ def ask(rule, what):
 
 
 def growing(rule, what):
-    """Memory or run time that grows with every attempt."""
-    return lambda wildcards, attempt: ask(rule, what) * attempt
+    """Memory or run time that grows with every attempt, as far as a partition grants it."""
+    limit = granted(PARTITIONS, what, ask(rule, "gpu"))
+    return lambda wildcards, attempt: grown(ask(rule, what), attempt, limit)
 
 
 def source_of(dataset):

@@ -100,9 +100,12 @@ rule gather_samples:
         "<logs>/gather_samples/{dataset}-{method}-{seed}.log",
     benchmark:
         "<benchmarks>/gather_samples/{dataset}-{method}-{seed}.tsv"
-    localrule: True
     conda:
         "../envs/workflow.yaml"
+    threads: ask("gather_samples", "threads")
+    resources:
+        mem_mb=growing("gather_samples", "mem_mb"),
+        runtime=growing("gather_samples", "runtime"),
     params:
         code=code("gather_samples"),
         data=subpath(input.data, parent=True),

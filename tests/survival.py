@@ -211,9 +211,9 @@ def as_markdown(
         "",
         f"`make test-survival CORES={cores}`, {date.today()}: {len(rows)} times `kill -9` in the "
         f"{jobs} jobs of tests/study.yaml, cut by tests/survival.yaml, each followed by the same "
-        "command again. A study that was done before the last kill began anew in a fresh copy: "
-        f"{copies} in all. On a CPU of {os.cpu_count()} cores, one thread a job; undisturbed it "
-        f"took {whole:.0f} s.",
+        f"command again, in {'one copy' if copies == 1 else f'{copies} copies'} (a study that is "
+        f"done before the last kill goes on in a fresh one). On a CPU of {os.cpu_count()} cores, "
+        f"one thread a job; undisturbed it took {whole:.0f} s.",
         "",
         f"Of the {files} result files, in every copy, {len(wrong) or 'all'} {verdict}. Left out "
         f"are {' and '.join(TIMES)} and the report's run times, which are times, and hidden files, "

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -72,6 +72,20 @@ def test_a_denoiser_stopped_and_resumed_is_the_same(backbone, latents, tmp_path,
     for file in (f"unet/{WEIGHTS}", "log.csv"):
         stopped, whole = (tmp_path / name / file for name in ("stopped", "whole"))
         assert stopped.read_bytes() == whole.read_bytes(), file
+
+
+def test_memory_that_is_too_small_names_the_batch_size(
+    backbone, polyps, latents, tmp_path, monkeypatch
+):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(AutoencoderKL, "encode", full)
+    with pytest.raises(InputError, match="2 images at once: lower `batch_size` of the autoencoder"):
+        train_autoencoder.main(polyps.folder, tmp_path / "autoencoder", AUTOENCODER)
+    monkeypatch.setattr(UNet2DConditionModel, "forward", full)
+    with pytest.raises(InputError, match="images at once: lower `batch_size` of the denoiser"):
+        train_denoiser.main(backbone.parent, latents, tmp_path / "denoiser", DENOISER)
 
 
 def test_cached_latents_have_unit_deviation_and_keep_their_own(latents):

@@ -1,4 +1,4 @@
-"""A true run of the smallest study, through every rule."""
+"""A true run of the smallest study, through every rule but those of ELSEWHERE."""
 
 import base64
 import json

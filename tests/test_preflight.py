@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from workflow_src import estimate_hours
 from workflow_src.data.photographs import find_pairs
 from workflow_src.errors import InputError
+from workflow_src.partitions import granted, grown
 from workflow_src.preflight import findings as preflight_findings
 from workflow_src.preflight import study
 from workflow_src.readiness import disk, inputs, machine
@@ -127,7 +128,7 @@ def test_weights_are_whole_and_pinned(paper, tmp_path):
     levels, text = said(inputs.weights(paper))
     assert levels == ["OK", "WARN", "WARN"]
     assert "3 whole files" in text and "inception.pth is not the pinned file" in text
-    assert "snakemake resources/metrics/open_clip_model.safetensors" in text
+    assert "snakemake --cores 1 resources/metrics/open_clip_model.safetensors (with" in text
     cut = tmp_path / "vae" / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-8])
     levels, text = said(inputs.weights(paper))
@@ -143,7 +144,7 @@ def test_a_fetched_file_that_is_not_the_pinned_one_is_refused(paper, tmp_path, m
     file.parent.mkdir(parents=True)
     file.write_bytes(b"cut")
     levels, text = said(inputs.weights(paper))
-    assert levels[2] == "FAIL" and "remove it, then: snakemake resources" in text
+    assert levels[2] == "FAIL" and "remove it, then: snakemake --cores 1 resources" in text
     paper["metrics"]["clip"]["sha256"] = inputs.file_sha256(file)
     assert said(inputs.weights(paper))[0][2] == "OK"
 
@@ -204,12 +205,20 @@ def cluster(tmp_path, monkeypatch):
             (commands / name).write_text(f"#!/bin/sh\n{answer}\n")
             (commands / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(commands))
-        settings = {"default-resources": [f"slurm_account={account}"]}
+        settings = {"default-resources": [f"slurm_account={account}"], "retries": 2}
         (profile / "profile.yaml").write_text(yaml.safe_dump(settings))
         (profile / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
         return profile
 
     return set_up
+
+
+def test_an_attempt_asks_for_no_more_than_a_partition_grants():
+    limits = {"cpu": {"max_runtime": 9000}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
+    longest = granted(limits, "runtime", gpus=1)
+    assert [grown(2880, attempt, longest) for attempt in (1, 2, 3)] == [2880, 5760, 5760]
+    assert grown(8000, 3, granted(limits, "mem_mb", gpus=1)) == 24000  # no limit is named
+    assert grown(7000, 2, longest) == 7000  # the first attempt's words stand
 
 
 LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
@@ -230,7 +239,22 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
         (
             {"partitions": LIMITS | {"gpu": {"max_runtime": 1440, "max_gpu": 4}}},
             ["FAIL", "OK", "OK"],
-            "train_nnunet asks for 2880 minutes and 1 GPUs",
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {"partitions": LIMITS | {"gpu": LIMITS["gpu"] | {"max_mem_mb": 40000}}},
+            ["FAIL", "OK", "OK"],
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {
+                "partitions": {
+                    "cpu": LIMITS["gpu"] | {"max_mem_mb": 48000},  # long
+                    "gpu": {"max_runtime": 2880, "max_mem_mb": 200000, "max_gpu": 4},  # large
+                }
+            },
+            ["WARN", "OK", "OK"],
+            "train_nnunet asks for 5760 minutes, 144000 MB and 1 GPUs at attempt 3",
         ),
     ],
 )

@@ -13,7 +13,7 @@ CODE = re.findall(r"(?:^    .*\n)+", README, re.M)
 LINES = re.sub(r" \\\n\s+", " ", "".join(CODE)).splitlines()
 COMMANDS = [line.split("  #")[0].strip() for line in LINES if line.strip().startswith("snakemake")]
 SCRIPTS = [line.strip() for line in LINES if line.strip().startswith("python -m workflow_src.")]
-ABLATION, OWN_SET = re.findall(r"```yaml\n(.*?)```", README, re.S)
+OWN_FILES, ABLATION, OWN_SET = re.findall(r"```yaml\n(.*?)```", README, re.S)
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,17 @@ def mine(tmp_path_factory, polyps_raw, kidneys_raw):
     (folder / "stable-diffusion-v1-5").mkdir()
     for name in ("inception.pth", "clip.safetensors"):
         (folder / name).touch()
+    (folder / "my.yaml").write_text(OWN_FILES.replace("/my/", f"{folder}/"))
     return folder
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
 def test_a_command_of_the_readme_is_planned(snakemake, mine, command):
-    arguments = shlex.split(command.replace("/my/", f"{mine}/"))[1:]
-    code, printed = snakemake("-n", *arguments)
+    command = command.replace("/my/", f"{mine}/").replace("my.yaml", f"{mine}/my.yaml")
+    code, printed = snakemake("-n", *shlex.split(command)[1:])
     assert code == 0 and "total" in printed, printed[-3000:]
+    if str(mine) in command:
+        assert not re.search("rule fetch_(polyps|kits19)", printed), printed[-3000:]
 
 
 @pytest.mark.parametrize("command", SCRIPTS)

@@ -59,11 +59,11 @@ def sample_masks(backbone, trained, tmp_path):
     """A function that samples from a folder of masks and returns the folder of images."""
 
     def run(masks, size: int | None = 32):
-        output = tmp_path / "images"
+        output = tmp_path / "synthetic"
         sample_controlnet.main(
             backbone, trained, output, "A polyp.", recipe(batch_size=2), masks=masks, size=size
         )
-        return output
+        return output / "images"
 
     return run
 
@@ -114,6 +114,20 @@ def test_fewer_images_than_masks_are_spread_over_the_set(sample, polyps, tmp_pat
     ]
     assert list(conditioning_masks(7, 3)) == [0, 1, 2, 0, 1, 2, 0]
     assert list(conditioning_masks(5, 3)) == [0, 1, 2, 0, 1]
+
+
+def test_shards_are_joined_without_loading_them(sample, polyps, tmp_path, monkeypatch):
+    shards, loaded = [sample(f"shard{n}", shard=n, shards=2) for n in range(2)], []
+    real = np.load
+
+    def load(file, mmap_mode=None):
+        loaded.append((file.stem, mmap_mode))
+        return real(file, mmap_mode)
+
+    monkeypatch.setattr(np, "load", load)
+    gather_samples.main(polyps.folder, shards, tmp_path / "set", "uniform")
+    assert {("images", "r"), ("masks", "r")} < set(loaded)
+    assert not {("images", None), ("masks", None)} & set(loaded)
 
 
 def test_memory_that_is_too_small_names_the_batch_size(sample, monkeypatch):
@@ -195,13 +209,40 @@ def test_augmented_masks_are_kept_with_their_images(sample, polyps):
     assert not np.array_equal(whole, polyps.masks[polyps.rows("train")])
 
 
-def test_masks_of_ones_own_are_sampled(sample_masks, pair_folder):
+def test_masks_of_ones_own_are_sampled(sample_masks, pair_folder, tmp_path):
     names = {"b.png": (40, 56), "a.JPG": (32, 32), "c.tif": (64, 20)}
     images = sample_masks(pair_folder("own", {}, names) / "masks")
     assert sorted(path.name for path in images.iterdir()) == ["a.png", "b.png", "c.png"]
     for path in images.iterdir():
         with Image.open(path) as image:
             assert image.size == (32, 32) and image.mode == "RGB"
+    (tmp_path / "own/masks/b.png").unlink()
+    again = sample_masks(tmp_path / "own/masks")  # in place of the first ones
+    assert sorted(path.name for path in again.iterdir()) == ["a.png", "c.png"]
+
+
+def test_a_call_that_ends_early_leaves_no_half_of_its_images(
+    sample_masks, pair_folder, tmp_path, monkeypatch
+):
+    def stops(sampler, masks, numbers, seed, channels):
+        if numbers[0]:
+            raise KeyboardInterrupt
+        return real(sampler, masks, numbers, seed, channels)
+
+    real = Sampler.__call__
+    monkeypatch.setattr(Sampler, "__call__", stops)
+    masks = pair_folder("own", {}, {f"{n}.png": (32, 32) for n in "abc"}) / "masks"
+    with pytest.raises(KeyboardInterrupt):
+        sample_masks(masks)
+    assert not list((tmp_path / "synthetic").rglob("*.png"))
+
+
+def test_images_are_not_mixed_with_other_files(sample_masks, pair_folder, tmp_path):
+    masks = pair_folder("own", {}, {"a.png": (32, 32)}) / "masks"
+    (tmp_path / "synthetic").mkdir()
+    (tmp_path / "synthetic/mine.png").touch()
+    with pytest.raises(InputError, match="--output .* holds other files: give a new or empty"):
+        sample_masks(masks)
 
 
 @pytest.mark.parametrize(

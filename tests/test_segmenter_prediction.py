@@ -53,6 +53,17 @@ def test_a_recipe_that_is_cut_off_or_of_another_version_is_named(untrained, old,
         TrainedSegmenter(file.parent, "cpu")
 
 
+@pytest.mark.parametrize(("images", "words"), [(3, "lower --batch"), (1, "give smaller ones")])
+def test_memory_that_is_too_small_names_the_remedy(untrained, monkeypatch, images, words):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    trained = TrainedSegmenter(untrained("mkunet"), "cpu")
+    monkeypatch.setattr(trained.model, "forward", full)
+    with pytest.raises(InputError, match=f"too small for {images} images at once: {words}"):
+        trained.predict(np.zeros((images, 32, 32, 3), np.uint8), [(32, 32)] * images)
+
+
 def test_a_damaged_weight_file_is_named(untrained):
     file = untrained("order") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])

@@ -40,6 +40,16 @@ def same(one: dict, other: dict) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("part", ["update", "validation_dice"])
+def test_memory_that_is_too_small_names_the_batch_size(polyps, tmp_path, monkeypatch, part):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, part, full)
+    with pytest.raises(InputError, match="too small for 6 images at once: lower `batch_size`"):
+        train_segmenter.main(polyps.folder, tmp_path / "out", recipe())
+
+
 def test_a_killed_run_started_again_ends_as_an_unbroken_one(polyps, tmp_path, capsys):
     # ORDER with AdEMAMix, whose averages and warm-up must survive as well.
     settings = recipe(architecture="order", options={"grid": 8}, epochs=16, checkpoint_every=4)

@@ -83,6 +83,16 @@ def test_named_targets_exist(snakemake):
     assert set(planned(printed)) >= set(targets)
 
 
+def test_what_handles_a_whole_image_set_is_no_job_of_the_login_node():
+    local = set()
+    for file in (ROOT / "rules").glob("*.smk"):
+        for text in file.read_text().split("\nrule ")[1:]:
+            if "localrule: True" in text:
+                local.add(text.split(":")[0])
+    local = {rule for rule in local if not rule.startswith(("fetch_", "make_", "plot_"))}
+    assert local == {"locate_raw", "score_stability"}
+
+
 def test_one_table_plans_only_what_it_needs(snakemake):
     _, printed = snakemake("-n", "ablation_order", "--config", "seeds=[3]")
     jobs = planned(printed)

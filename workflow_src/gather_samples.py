@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from workflow_src.command import run
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
@@ -21,18 +22,20 @@ def main(data: Path, shards: list[Path], output: Path, method: str) -> None:
         method: name of the method, for the stems.
     """
     prepared = PreparedSet(data)
-    images, masks, numbers = (
-        np.concatenate([np.load(shard / f"{part}.npy") for shard in shards])
-        for part in ("images", "masks", "numbers")
-    )
-    order = np.argsort(numbers)
-    if not np.array_equal(numbers[order], np.arange(len(numbers))):
+    numbers = [np.load(shard / "numbers.npy") for shard in shards]
+    count = sum(map(len, numbers))
+    if not np.array_equal(np.sort(np.concatenate(numbers)), np.arange(count)):
         raise InputError(f"the shards of {output} do not add up: give all of them, each once")
-    records = synthetic_records(prepared, method, len(numbers))
+    records = synthetic_records(prepared, method, count)
     with whole_folder(output, "meta.json") as folder:
         writer = PreparedWriter(folder, records, prepared.channels, prepared.size)
-        for number, place in enumerate(order):
-            writer.put(number, images[place], masks[place])
+        with tqdm(total=count, unit="image") as bar:
+            for shard, places in zip(shards, numbers, strict=True):
+                # Mapped, not loaded: a set of many gigabytes costs no memory.
+                parts = (np.load(shard / f"{n}.npy", mmap_mode="r") for n in ("images", "masks"))
+                for number, image, mask in zip(places, *parts, strict=True):
+                    writer.put(number, image, mask)
+                    bar.update()
         writer.finish(
             {
                 "conditioned_on": prepared.meta["sha256"],

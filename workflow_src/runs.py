@@ -57,6 +57,23 @@ def whole_folder(target: Path, marker: str) -> Iterator[Path]:
     move_into(partial, target, marker)
 
 
+def refuse_foreign(folder: Path, marker: str, option: str) -> None:
+    """Refuse an output folder of the user's that holds anything but an earlier call's results.
+
+    Args:
+        folder: where the results are to lie.
+        marker: the file that says that they are an earlier call's.
+        option: the one that names the folder.
+
+    Raises:
+        InputError: if it is a file, or holds other files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{option} {folder} is a file: give a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
+        raise InputError(f"{option} {folder} holds other files: give a new or empty folder")
+
+
 def move_into(source: Path, target: Path, marker: str) -> None:
     """Move the content of one folder into another on the same disk, the marker last."""
     target.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 As a step of the workflow it samples one shard of a synthetic set, conditioned on the masks of the
 prepared training set, and goes on after a kill. For masks of your own give `--masks`, a folder of
-mask files, and an output folder; see the README.
+mask files, and an output folder for `images/<stem>.png` and `samples.json`, the settings: called
+again, it samples them again, in place of all that an earlier call wrote. See the README.
 """
 
 from pathlib import Path
@@ -16,9 +17,16 @@ from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
 from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.diffusion.recipes import SamplingRecipe
 from workflow_src.errors import InputError
-from workflow_src.runs import State, provenance, write_json, write_text
+from workflow_src.runs import (
+    State,
+    provenance,
+    refuse_foreign,
+    whole_folder,
+    write_json,
+    write_text,
+)
 
-SCRIPT = "workflow_src.sample_controlnet"
+SCRIPT, MARKER = "workflow_src.sample_controlnet", "samples.json"
 
 
 def main(
@@ -39,7 +47,7 @@ def main(
     Args:
         backbone: backbone.json of the frozen model.
         trained: folder of the trained method.
-        output: folder of the shard; with `masks`, the folder for the images.
+        output: folder of the shard; with `masks`, a new or empty folder, or an earlier call's.
         prompt: what the images are captioned.
         recipe: settings.
         data: folder of the prepared set whose training masks condition the images.
@@ -56,18 +64,19 @@ def main(
         raise InputError("give either --data or --masks")
     if masks is not None and size is None:
         raise InputError("--masks needs --size, the side length the ControlNet was trained at")
-    sampler = Sampler(backbone, trained, prompt, recipe, best_device())
     if masks is not None:
-        sample_folder(sampler, masks, output, size, seed)
+        refuse_foreign(output, MARKER, "--output")
+    sampler = Sampler(backbone, trained, prompt, recipe, best_device())
+    facts = {
+        "recipe": vars(recipe),
+        "prompt": prompt,
+        "seed": seed,
+        "trained": file_sha256(trained / "recipe.json"),
+    }
+    if masks is not None:
+        sample_folder(sampler, masks, output, size, facts)
     else:
-        facts = {
-            "recipe": vars(recipe),
-            "prompt": prompt,
-            "seed": seed,
-            "shard": [shard, shards],
-            "data": PreparedSet(data).meta["sha256"],
-            "trained": file_sha256(trained / "recipe.json"),
-        }
+        facts |= {"shard": [shard, shards], "data": PreparedSet(data).meta["sha256"]}
         sample_shard(sampler, PreparedSet(data), output, facts)
 
 
@@ -111,21 +120,24 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     state.finish(content, "shard.json")
 
 
-def sample_folder(sampler, masks: Path, output: Path, size: int, seed: int) -> None:
-    """Sample a PNG for each mask file of a folder."""
+def sample_folder(sampler, masks: Path, output: Path, size: int, facts: dict) -> None:
+    """Sample a PNG for each mask file of a folder; all of them appear at once, when done."""
     from PIL import Image
 
     if size % sampler.factor:
         raise InputError(f"--size {size} is no multiple of {sampler.factor}, as this model needs")
     files = list(image_files(masks).values())
-    output.mkdir(parents=True, exist_ok=True)
     batch = sampler.recipe.batch_size
-    for start in tqdm(range(0, len(files), batch), unit="batch"):
-        part = files[start : start + batch]
-        small = np.stack([resize_mask(read_mask(file), size) for file in part])
-        images = sampler(small, list(range(start, start + len(part))), seed, channels=3)
-        for file, image in zip(part, images, strict=True):
-            Image.fromarray(image).save(output / f"{file.stem}.png")
+    with whole_folder(output.resolve(), MARKER) as folder:
+        (folder / "images").mkdir()
+        for start in tqdm(range(0, len(files), batch), unit="batch"):
+            part = files[start : start + batch]
+            small = np.stack([resize_mask(read_mask(file), size) for file in part])
+            numbers = list(range(start, start + len(part)))
+            images = sampler(small, numbers, facts["seed"], channels=3)
+            for file, image in zip(part, images, strict=True):
+                Image.fromarray(image).save(folder / "images" / f"{file.stem}.png")
+        write_json(folder / MARKER, facts | {"size": size, "provenance": provenance(SCRIPT)})
 
 
 if __name__ == "__main__":

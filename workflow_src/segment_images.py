@@ -20,7 +20,7 @@ from tqdm import tqdm
 from workflow_src.command import run
 from workflow_src.data.photographs import image_files, read_image
 from workflow_src.errors import InputError
-from workflow_src.runs import provenance, whole_folder, write_json
+from workflow_src.runs import provenance, refuse_foreign, whole_folder, write_json
 
 SCRIPT, MARKER = "workflow_src.segment_images", "segmentation.json"
 OUTLINE = (86, 180, 233)  # sky blue, rare in the body
@@ -87,10 +87,7 @@ def check_output(out: Path, images: Path) -> None:
     """
     if out.resolve() == images.resolve():
         raise InputError(f"--out {out} is the folder of the images: give another one")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file: give a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
-        raise InputError(f"--out {out} holds other files: give a new or empty folder")
+    refuse_foreign(out, MARKER, "--out")
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

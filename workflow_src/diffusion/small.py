@@ -14,6 +14,7 @@ from workflow_src.training import (
     Journal,
     cosine,
     generator_for,
+    memory_for,
     moving_average,
     resume,
     rows_of_step,
@@ -23,6 +24,7 @@ from workflow_src.training import (
 
 CROSS_ATTENTION_DIM = 32
 LOG_EVERY = 20
+MEMORY_KEY = "lower `batch_size` of the {} (the result changes)"
 
 
 def new_autoencoder(recipe: AutoencoderRecipe) -> AutoencoderKL:
@@ -54,16 +56,17 @@ def train_autoencoder(
     for step in training_steps(state, parts, recipe.steps, recipe.checkpoint_every, journal, start):
         set_rate(optimizer, cosine(step, recipe.steps, warmup=min(50, recipe.steps // 10 + 1)))
         rows = rows_of_step(step, recipe.batch_size, len(images), seed)
-        x = to_model_range(images[rows.numpy()]).to(device, memory_format=torch.channels_last)
-        posterior = vae.encode(x).latent_dist
-        draw = torch.randn(posterior.mean.shape, generator=generator_for(seed, "latent", step))
-        restored = vae.decode(posterior.mean + posterior.std * draw.to(device)).sample
-        absolute, squared = F.l1_loss(restored, x), F.mse_loss(restored, x)
-        kl = posterior.kl().mean() / posterior.mean[0].numel()
-        loss = absolute + 0.5 * squared + recipe.kl_weight * kl
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        with memory_for(recipe.batch_size, MEMORY_KEY.format("autoencoder")):
+            x = to_model_range(images[rows.numpy()]).to(device, memory_format=torch.channels_last)
+            posterior = vae.encode(x).latent_dist
+            draw = torch.randn(posterior.mean.shape, generator=generator_for(seed, "latent", step))
+            restored = vae.decode(posterior.mean + posterior.std * draw.to(device)).sample
+            absolute, squared = F.l1_loss(restored, x), F.mse_loss(restored, x)
+            kl = posterior.kl().mean() / posterior.mean[0].numel()
+            loss = absolute + 0.5 * squared + recipe.kl_weight * kl
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
         journal.add(step, {"loss": loss.detach(), "l1": absolute.detach(), "kl": kl.detach()})
     vae.eval().requires_grad_(False)
     deviation = torch.cat([vae.encode(x).latent_dist.mean for x in _batches(images, device)]).std()
@@ -143,12 +146,13 @@ def train_denoiser(
         rows = rows_of_step(step, recipe.batch_size, len(mean), seed)
         batch = noisy_batch(mean[rows], std[rows], text, empty, schedule, recipe.prompt_dropout,
                             generator_for(seed, "noise", step))  # fmt: skip
-        batch = {name: value.to(device) for name, value in batch.items()}
-        predicted = unet(batch["z_t"], batch["t"], batch["text"]).sample
-        loss = F.mse_loss(predicted, batch["noise"])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        average.update_parameters(unet)
+        with memory_for(recipe.batch_size, MEMORY_KEY.format("denoiser")):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            predicted = unet(batch["z_t"], batch["t"], batch["text"]).sample
+            loss = F.mse_loss(predicted, batch["noise"])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            average.update_parameters(unet)
         journal.add(step, {"loss": loss.detach()})
     return average.module.cpu()

@@ -16,6 +16,11 @@ from workflow_src.readiness.findings import Finding, guarded
 OPENED = 12  # images of each folder; of volumes, which are large, 3
 
 
+def fetching(file: Path) -> str:
+    """The command that fetches a file."""
+    return f"snakemake --cores 1 {file} (with the --configfile of your study, if any)"
+
+
 def data_sets(config: dict) -> Iterator[Finding]:
     """Whether each raw set is there, laid out as its reading says, and readable."""
     for name, dataset in config["datasets"].items():
@@ -24,7 +29,7 @@ def data_sets(config: dict) -> Iterator[Finding]:
         if dataset["phantom"]:
             yield Finding("OK", subject, "drawn by the workflow")
         elif not dataset["root"] and not (root / "source.json").is_file():
-            text = f"not here yet; on a machine with internet: snakemake {root}/source.json"
+            text = f"not here yet; on a machine with internet: {fetching(root / 'source.json')}"
             yield Finding("WARN", subject, f"{text}, or give your own as datasets.{name}.root")
         elif dataset["reading"]["format"] == "photographs":
             yield from guarded(subject, _photographs, subject, root, dataset["reading"])
@@ -103,8 +108,8 @@ def weights(config: dict) -> Iterator[Finding]:
 def _stable_diffusion(backbone: dict, study: str) -> Iterator[Finding]:
     subject, marker = "weights, backbone", Path(f"results/{study}/stable-diffusion/backbone.json")
     if not backbone["path"] and not marker.is_file():
-        text = f"not here yet; on a machine with internet: snakemake {marker}, or give a folder"
-        yield Finding("WARN", subject, f"{text} of Stable Diffusion 1.5 as backbone.path")
+        text = f"not here yet; on a machine with internet: {fetching(marker)}, or give"
+        yield Finding("WARN", subject, f"{text} a folder of Stable Diffusion 1.5 as backbone.path")
         return
     place = Path(backbone["path"] or marker.parent)
     lacking = [part for part in PARTS if place.is_dir() and not (place / part).is_dir()]
@@ -141,9 +146,9 @@ def _metric(name: str, metric: dict) -> Iterator[Finding]:
         yield Finding("OK", subject, "a stand-in: its scores compare only within this study")
         return
     file = Path(path or f"resources/metrics/{Path(metric['url']).name}")
-    remove = f"remove it, then: snakemake {file}"
+    remove = f"remove it, then: {fetching(file)}"
     if not file.is_file():
-        text = f"not here yet; on a machine with internet: snakemake {file}"
+        text = f"not here yet; on a machine with internet: {fetching(file)}"
         yield Finding("WARN", subject, f"{text}, or give it as metrics.{name}.path")
     elif file_sha256(file) == metric["sha256"]:
         yield Finding("OK", subject, f"{file}, as pinned")

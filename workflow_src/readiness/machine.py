@@ -1,6 +1,7 @@
 """Checks of where a study will run: installed packages, GPUs, and the queue of a cluster."""
 
 import getpass
+import math
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 from packaging.markers import Marker
 
 from workflow_src.errors import InputError
+from workflow_src.partitions import granted, grown
 from workflow_src.readiness.findings import Finding, guarded
 
 
@@ -93,7 +95,7 @@ def slurm(config: dict, profile: Path) -> Iterator[Finding]:
     if unset:
         text = f"slurm_account is CHANGE_ME: set yours in {profile}/profile.yaml"
         yield Finding("FAIL" if here else "WARN", "Slurm", text)
-    yield from _fits(config, partitions, profile, here)
+    yield from _fits(config, partitions, profile, settings.get("retries", 0) + 1, here)
     if not here:
         yield Finding("OK", "Slurm", "not on this machine: jobs run here, without --profile slurm")
         return
@@ -102,18 +104,29 @@ def slurm(config: dict, profile: Path) -> Iterator[Finding]:
         yield from guarded("Slurm", _account, accounts[0], profile)
 
 
-def _fits(config: dict, partitions: dict, profile: Path, here: bool) -> Iterator[Finding]:
+def _fits(
+    config: dict, partitions: dict, profile: Path, attempts: int, here: bool
+) -> Iterator[Finding]:
+    """Whether a partition grants all that a rule asks for, at the first attempt and the last."""
     default = config["resources"]["default"]
     for rule, part in config["resources"].items():
         asked = default | part
-        if not any(
-            asked["gpu"] <= limits.get("max_gpu", 0)
-            and asked["runtime"] <= limits.get("max_runtime", asked["runtime"])
-            for limits in partitions.values()
-        ):
-            text = f"{rule} asks for {asked['runtime']} minutes and {asked['gpu']} GPUs, which no"
-            text += f" partition of {profile}/partitions.yaml grants: change one of the two"
-            yield Finding("FAIL" if here else "WARN", "Slurm", text)
+        for attempt in sorted({1, attempts}):
+            wanted = {
+                what: grown(asked[what], attempt, granted(partitions, what, asked["gpu"]))
+                for what in ("runtime", "mem_mb")
+            }
+            if any(
+                asked["gpu"] <= limits.get("max_gpu", 0)
+                and all(wanted[w] <= limits.get(f"max_{w}", math.inf) for w in wanted)
+                for limits in partitions.values()
+            ):
+                continue
+            text = f"{rule} asks for {wanted['runtime']} minutes, {wanted['mem_mb']} MB and "
+            text += f"{asked['gpu']} GPUs at attempt {attempt}, which no partition of "
+            text += f"{profile}/partitions.yaml grants: change one of the two"
+            yield Finding("FAIL" if here and attempt == 1 else "WARN", "Slurm", text)
+            break
 
 
 def _partitions(wanted: dict, profile: Path) -> Iterator[Finding]:

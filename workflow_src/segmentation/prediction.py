@@ -15,6 +15,7 @@ from workflow_src.facts import facts_of
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import normalised
 from workflow_src.segmentation.recipes import SegmenterRecipe
+from workflow_src.training import memory_for
 
 
 class FromPixels(nn.Module):
@@ -100,8 +101,10 @@ class TrainedSegmenter:
         Returns:
             A map (height, width) float32 in [0, 1] per image.
         """
-        x = torch.tensor(images).permute(0, 3, 1, 2).to(self.device)
-        logits = self.model(x)
+        few = "lower --batch" if len(images) > 1 else "give smaller ones, or take a larger machine"
+        with memory_for(len(images), few):
+            x = torch.tensor(images).permute(0, 3, 1, 2).to(self.device)
+            logits = self.model(x)
         return [
             torch.sigmoid(F.interpolate(one[None], size, mode="bilinear"))[0, 0].cpu().numpy()
             for one, size in zip(logits, sizes, strict=True)

@@ -22,6 +22,7 @@ from workflow_src.training import (
     best_device,
     cosine,
     generator_for,
+    memory_for,
     resume,
     rows_of_step,
     set_rate,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 # each step, whatever its size.
 PIXELS_THAT_EARN_COMPILING = 3e8
 STEPS_THAT_EARN_COMPILING = 4000
+MEMORY_KEY = "lower `batch_size` of the segmentation's training (the result changes)"
 SIDE_STEP = 32  # rescaled sides are rounded to it, so that every level halves evenly
 
 
@@ -118,11 +120,13 @@ def train_segmenter(
     for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
         set_rate(optimizer, cosine(step, steps, floor=recipe.final_rate / recipe.learning_rate))
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed).to(device)
-        x, y = train.augmented(numbers, generator_for(seed, "augment", step))
-        losses = [update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
+        with memory_for(recipe.batch_size, MEMORY_KEY):
+            x, y = train.augmented(numbers, generator_for(seed, "augment", step))
+            losses = [update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
         journal.add(step, {"loss": torch.stack(losses).mean()})
         if (step + 1) % (recipe.validate_every * steps_per_epoch) == 0 or step + 1 == steps:
-            dice = validation_dice(model, held_out, recipe)
+            with memory_for(recipe.batch_size, MEMORY_KEY):
+                dice = validation_dice(model, held_out, recipe)
             looks.add({"step": step + 1, "dice": dice})
             best.offer(dice, (step + 1) // steps_per_epoch, model)
     model.load_state_dict(best.weights)
