@@ -1,5 +1,5 @@
-# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule, no I/O but for the sizes
-# of a raw set of the user's own.
+# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule. Reading this file checks the
+# config and the paths in it, drops a lock left by a dead run, and reads the code that scripts run.
 
 import json
 import sys
@@ -10,6 +10,15 @@ from workflow_src.configuration import models_of, resolve, validated
 from workflow_src.data.inventory import inventory
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
+from workflow_src.paper.protocol import reduced_costs, table_remarks
+from workflow_src.paper.shown import delta_method, law_settings
+from workflow_src.paper.specs import (
+    cost_files,
+    label_of,
+    metrics_pattern,
+    spec_of,
+    table_kinds,
+)
 from workflow_src.stale_lock import drop_stale_lock
 from workflow_src.steering import steer_scripts
 
@@ -56,15 +65,6 @@ BACKBONES = {
 }
 LATENT_CACHE = LATENTS[config["backbone"]["kind"]]
 BACKBONE = BACKBONES[config["backbone"]["kind"]]
-
-# Where the metrics of a table's cell lie, by the kind of the metric.
-METRICS = {
-    "fidelity": "<results>/synthetic/{dataset}/{row}/seed{seed}/fidelity.json",
-    "faithfulness": "<results>/faithfulness/{dataset}/{row}/seed{seed}/metrics.json",
-    "stability": "<results>/controlnet/{dataset}/{row}/seed{seed}/stability.json",
-    "score": "<results>/scores/{dataset}/{row}/seed{seed}/metrics.json",
-    "cost": "<results>/cost/{dataset}/{row}.json",
-}
 
 
 wildcard_constraints:
@@ -303,28 +303,12 @@ def cost_options(wildcards, input):
     return f"--model {recipe['architecture']} --options '{options}'"
 
 
-def table_kinds(number):
-    """The kinds of metrics that a table shows."""
-    kinds = {
-        "fid": "fidelity", "kid": "fidelity", "clip_i": "fidelity", "clip_i_paired": "fidelity",
-        "faithfulness": "faithfulness", "stability": "stability",
-        "parameters": "cost", "gflops": "cost",
-    }  # fmt: skip
-    return sorted({kinds.get(c, "score") for c in config["tables"][number]["columns"]})
-
-
-def metrics_pattern(kind, number):
-    """Where the metrics of a kind lie for a table: Table 2's rows are mixes, scored as nnU-Nets."""
-    pattern = METRICS[kind]
-    return pattern.replace("{row}", "nnunet-{row}") if number == "2" else pattern
-
-
 def metrics_of(number):
     """Every metrics file that a table is made from."""
     table = config["tables"][number]
     return [
         file
-        for kind in table_kinds(number)
+        for kind in table_kinds(config, number)
         for file in expand(
             metrics_pattern(kind, number),
             row=table["rows"],
@@ -335,76 +319,18 @@ def metrics_of(number):
 
 
 def table_metrics(wildcards):
-    """Likewise, as a rule asks for it."""
+    """The metrics files of the table that a rule makes."""
     return metrics_of(wildcards.number)
 
 
-def label_of(number, row):
-    """The name of a row in a table."""
-    own = config["tables"][number].get("labels", {}).get(row)
-    entry = METHODS.get(row) or LIGHT_MODELS.get(row) or MIXES.get(row)
-    mix = MIXES.get(row.removeprefix("nnunet-"), {})
-    return own or (entry or {}).get("label") or f"nnU-Net, {mix.get('label', row)}"
-
-
-def spec_of(number):
-    """Rows, columns and places of a table."""
-    table, results = config["tables"][number], f"results/{config['study']}"
-    return {
-        "rows": {row: label_of(number, row) for row in table["rows"]},
-        "datasets": {name: DATASETS[name]["label"] for name in table["datasets"]},
-        "columns": table["columns"],
-        "seeds": SEEDS,
-        "files": {
-            kind: metrics_pattern(kind, number).replace("<results>", results)
-            for kind in table_kinds(number)
-        },
-        "reference": table.get("reference"),
-    }
-
-
 def table_spec(wildcards):
-    """Likewise as JSON, as a rule asks for it."""
-    return json.dumps(spec_of(wildcards.number), ensure_ascii=False)
+    """Rows, columns and places of the table that a rule makes, as JSON."""
+    return json.dumps(spec_of(config, wildcards.number), ensure_ascii=False)
 
 
-def table_remarks(wildcards):
-    """The protocol of a table, for its notes."""
-    synthesis, downstream = config["synthesis"], config["downstream"]["training"]
-    training, light = synthesis["training"], config["segmentation"]["training"]
-    lines = {
-        "synthesis": f"Study {config['study']}: {SIZE}² images, ControlNets trained for "
-        f"{training['steps']} steps of {training['batch_size']} images, DDIM "
-        f"{synthesis['sampling']['steps']} steps, guidance {synthesis['sampling']['guidance']}. "
-        f"Mask Dice: what {synthesis['faithfulness_model']}, trained on real images, finds of the "
-        "conditioning mask.",
-        "downstream": f"Study {config['study']}: nnU-Net at {SIZE}², planned on the real images "
-        f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
-        "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
-        "segmentation": f"Study {config['study']}: {light['image_size']}² ({light['fit']}), "
-        f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
-        f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
-    }
-    kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
-    protocol = lines[kind.get(wildcards.number, "segmentation")]
-    return json.dumps(
-        [protocol, *reduced_networks(wildcards.number)], ensure_ascii=False
-    )
-
-
-def reduced_networks(number):
-    """Notes on networks of a table that are smaller than the published ones."""
-    rows = config["tables"][number]["rows"]
-    options = [light_recipe(r).get("options", {}) for r in rows if r in LIGHT_MODELS]
-    grids = {o["grid"] for o in options if o.get("grid", 32) != 32}
-    notes = [f"ORDER attends on a grid of {g}², not 32²." for g in sorted(grids)]
-    network = config["downstream"]["training"].get("network")
-    if network and (number == "2" or any(r.startswith("nnunet-") for r in rows)):
-        notes.append(
-            "nnU-Net's planned network is replaced by a small one: channels "
-            f"{network['features']}, patches of {network['patch_size']}²."
-        )
-    return notes
+def protocol_remarks(wildcards):
+    """The protocol of the table that a rule makes, for its notes, as JSON."""
+    return json.dumps(table_remarks(config, wildcards.number), ensure_ascii=False)
 
 
 def figure_synthetic(wildcards):
@@ -427,17 +353,6 @@ def figure_logs(wildcards):
         method=figures["methods"],
         seed=SEEDS[0],
     )
-
-
-def by_label(name, parent=False):
-    """An input's files by the methods' labels, as JSON."""
-
-    def look_up(wildcards, input):
-        labels = [METHODS[method]["label"] for method in config["figures"]["methods"]]
-        files = [str(Path(f).parent if parent else f) for f in input[name]]
-        return json.dumps(dict(zip(labels, files)), ensure_ascii=False)
-
-    return look_up
 
 
 def figure_segmenter(pattern):
@@ -468,13 +383,6 @@ def segmenter_logs(name):
 
 
 def figure_law():
-    """The training whose delta maps Figure 8 shows: LAW, or the last method that has any."""
-    weightings = {
-        m: resolve(config["synthesis"], "methods", m).get("weighting") for m in METHODS
-    }
-    with_delta = [
-        method for method, weighting in weightings.items() if weighting == "law"
-    ]
-    method = "law" if "law" in with_delta else with_delta[-1]
-    place = f"{config['figures']['dataset']}/{method}/seed{SEEDS[0]}"
+    """The training whose delta maps Figure 8 shows."""
+    place = f"{config['figures']['dataset']}/{delta_method(config)}/seed{SEEDS[0]}"
     return f"<results>/controlnet/{place}/recipe.json"

@@ -23,7 +23,7 @@ rule make_table:
     params:
         code=code("make_table"),
         spec=table_spec,
-        remarks=table_remarks,
+        remarks=protocol_remarks,
         output=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python -m workflow_src.make_table --number {wildcards.number} --spec {params.spec:q}"
@@ -48,7 +48,7 @@ rule plot_synthesis:
     params:
         code=code("plot_synthesis"),
         data=subpath(input.data, parent=True),
-        synthetic=by_label("synthetic", parent=True),
+        synthetic=with_names(FIGURE_LABELS, "synthetic", lambda meta: meta.parent),
         examples=config["figures"]["examples"],
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
@@ -80,7 +80,7 @@ rule plot_segmentation:
         code=code("plot_segmentation"),
         data=subpath(input.data, parent=True),
         predictions=subpath(input.predictions, parent=True),
-        label=label_of("3", config["figures"]["segmenter"]),
+        label=label_of(config, "3", config["figures"]["segmenter"]),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_segmentation --data {params.data}"
@@ -125,7 +125,7 @@ rule plot_training:
         "../envs/workflow.yaml"
     params:
         code=code("plot_training"),
-        logs=by_label("logs"),
+        logs=with_names(FIGURE_LABELS, "logs"),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_training --logs {params.logs:q} --output {params.output}"
@@ -152,9 +152,9 @@ rule plot_segmenter_training:
         "../envs/workflow.yaml"
     params:
         code=code("plot_segmenter_training"),
-        logs=with_names([label_of("3", m) for m in shown_segmenters()], "logs"),
+        logs=with_names([label_of(config, "3", m) for m in shown_segmenters()], "logs"),
         validation=with_names(
-            [label_of("3", m) for m in shown_segmenters()], "validation"
+            [label_of(config, "3", m) for m in shown_segmenters()], "validation"
         ),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
@@ -199,10 +199,8 @@ rule plot_imbalance:
         "../envs/workflow.yaml"
     params:
         code=code("plot_imbalance"),
-        data=with_names(
-            [DATASETS[name]["label"] for name in SHOWN], "data", "index.csv"
-        ),
-        law=law_settings(),
+        data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
+        law=law_options(),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_imbalance --data {params.data:q} {params.law}"
@@ -248,7 +246,7 @@ rule plot_dice_sets:
         "../envs/workflow.yaml"
     params:
         code=code("plot_dice_sets"),
-        spec=as_text(spec_of("3")),
+        spec=as_text(spec_of(config, "3")),
         dataset=config["figures"]["dataset"],
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
@@ -283,7 +281,7 @@ rule plot_published:
 rule make_audit:
     input:
         published="config/published.yaml",
-        costs=list(cost_files().values()),
+        costs=list(cost_files(config).values()),
         data=shown_data,
         tables=expand(TABLES, number=config["tables"], suffix="csv"),
     output:
@@ -300,12 +298,10 @@ rule make_audit:
         "../envs/workflow.yaml"
     params:
         code=code("make_audit"),
-        costs=with_names(list(cost_files()), "costs"),
-        data=with_names(
-            [DATASETS[name]["label"] for name in SHOWN], "data", "index.csv"
-        ),
+        costs=with_names(list(cost_files(config)), "costs"),
+        data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
         tables=as_json("tables"),
-        reduced=as_text(reduced_costs()),
+        reduced=as_text(reduced_costs(config)),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
         "python -m workflow_src.make_audit --published {input.published} --costs {params.costs:q}"
@@ -331,7 +327,7 @@ rule make_claims:
     params:
         code=code("make_claims"),
         specs=all_specs,
-        reduced=as_text(reduced_costs()),
+        reduced=as_text(reduced_costs(config)),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
         "python -m workflow_src.make_claims --claims {input.claims}"

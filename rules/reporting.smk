@@ -6,6 +6,7 @@ TEXTS = sorted(
     for path in Path(workflow.basedir, "workflow_src/paper").glob("**/*")
     if path.suffix in (".rst", ".j2")
 )
+FIGURE_LABELS = [METHODS[method]["label"] for method in config["figures"]["methods"]]
 SHOWN = sorted(
     {name for table in config["tables"].values() for name in table["datasets"]}
 )
@@ -19,47 +20,24 @@ def all_metrics(wildcards):
 def all_specs(wildcards):
     """Rows, columns and places of every table, as JSON."""
     return json.dumps(
-        {number: spec_of(number) for number in config["tables"]}, ensure_ascii=False
+        {number: spec_of(config, number) for number in config["tables"]},
+        ensure_ascii=False,
     )
 
 
-def reduced_costs():
-    """Costs that this study's settings change, as row.column: not the published network's."""
-    light = [
-        name for name in LIGHT_MODELS if light_recipe(name)["architecture"] == "order"
-    ]
-    coarse = [
-        m for m in light if light_recipe(m).get("options", {}).get("grid", 32) != 32
-    ]
-    found = {f"{model}.gflops" for model in coarse}
-    if config["downstream"]["training"].get("network"):
-        found |= {
-            f"nnunet-{mix}.{c}" for mix in MIXES for c in ("parameters", "gflops")
-        }
-    if config["segmentation"]["cost_size"] != 256:
-        found |= {f"{model}.gflops" for model in models_of(config)}
-    return sorted(found)
-
-
-def cost_files():
-    """What the models of the tables cost, by model."""
-    found = {}
-    for table in config["tables"].values():
-        if {"parameters", "gflops"} & set(table["columns"]):
-            for row in table["rows"]:
-                path = METRICS["cost"].format(dataset=table["datasets"][0], row=row)
-                found.setdefault(row, path)
-    return found
-
-
-def with_names(names, key, file=None):
-    """An input's files, or a file beside each, by name, as JSON."""
+def with_names(names, key, locate=str):
+    """An input's files, or what `locate` makes of each path, by name, as JSON."""
 
     def look_up(wildcards, input):
-        paths = [str(Path(f).with_name(file) if file else f) for f in input[key]]
+        paths = [str(locate(Path(f))) for f in input[key]]
         return json.dumps(dict(zip(names, paths)), ensure_ascii=False)
 
     return look_up
+
+
+def index_of(meta):
+    """The index of a prepared set, beside its meta.json."""
+    return meta.with_name("index.csv")
 
 
 def shown_data(wildcards):
@@ -67,14 +45,9 @@ def shown_data(wildcards):
     return [f"<results>/data/{name}/{SIZE}/meta.json" for name in SHOWN]
 
 
-def law_settings():
+def law_options():
     """LAW's gamma and bounds, for Figure 1, as options; the paper's where no method has them."""
-    laws = (resolve(config["synthesis"], "methods", method) for method in METHODS)
-    clamped = next((law for law in laws if law.get("clamp")), {})
-    settings = {
-        key: clamped[key] for key in ("gamma", "w_min", "w_max") if key in clamped
-    }
-    return " ".join(f"--{key} {value}" for key, value in settings.items())
+    return " ".join(f"--{key} {value}" for key, value in law_settings(config).items())
 
 
 def shown(path, title, category):
