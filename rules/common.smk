@@ -10,15 +10,6 @@ from workflow_src.configuration import models_of, resolve, validated
 from workflow_src.data.inventory import inventory
 from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
-from workflow_src.paper.protocol import reduced_costs, table_remarks
-from workflow_src.paper.shown import delta_method, law_settings
-from workflow_src.paper.specs import (
-    cost_files,
-    label_of,
-    metrics_pattern,
-    spec_of,
-    table_kinds,
-)
 from workflow_src.stale_lock import drop_stale_lock
 from workflow_src.steering import steer_scripts
 
@@ -98,46 +89,6 @@ def growing(rule, what):
     return lambda wildcards, attempt: ask(rule, what) * attempt
 
 
-def source_of(dataset):
-    """Where a raw set comes from: phantom, local or download."""
-    settings = DATASETS[dataset]
-    if settings["phantom"]:
-        return "phantom"
-    return "local" if settings["root"] else "download"
-
-
-def datasets_from(source, kind=""):
-    """Regular expression of the data sets that come from a source."""
-    names = [
-        name
-        for name in DATASETS
-        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
-    ]
-    return "|".join(names) or "none"
-
-
-def raw_marker(wildcards):
-    """The file that says a raw set is there."""
-    if source_of(wildcards.dataset) == "download":
-        return f"data/{wildcards.dataset}/source.json"
-    return f"<results>/raw/{wildcards.dataset}/source.json"
-
-
-def raw_root(wildcards, input):
-    """The folder of a raw set."""
-    return DATASETS[wildcards.dataset]["root"] or str(Path(input.raw).parent)
-
-
-def local_root(wildcards):
-    """The folder of a raw set of the user's own."""
-    return DATASETS[wildcards.dataset]["root"]
-
-
-def fingerprint(wildcards):
-    """Names and sizes of the user's own files: a changed one is prepared again."""
-    return inventory(local_root(wildcards))["fingerprint"]
-
-
 def dataset_setting(*keys):
     """A setting of a data set, as text or JSON."""
 
@@ -150,16 +101,6 @@ def dataset_setting(*keys):
     return look_up
 
 
-def download_setting(key):
-    """Where a data set is fetched from."""
-    return dataset_setting("download", key)
-
-
-def size_option(wildcards):
-    """The side length of a prepared view; native views have none."""
-    return "" if wildcards.view == "native" else f"--size {wildcards.view}"
-
-
 def method_recipe(wildcards):
     """Settings of a ControlNet training, as JSON."""
     return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
@@ -170,58 +111,12 @@ def light_recipe(model):
     return resolve(config["segmentation"], "models", model)
 
 
-def segmenter_recipe(wildcards):
-    """Settings of a light segmenter's training, as JSON."""
-    return json.dumps(light_recipe(wildcards.light))
-
-
 def view_of(model):
     """The prepared view that a model is trained and tested on."""
     if model.startswith("nnunet-"):
         return SIZE
     recipe = light_recipe(model)
     return "native" if recipe["fit"] == "crop" else recipe["image_size"]
-
-
-def segmenter_data(wildcards):
-    """The prepared set of a light segmenter."""
-    view = view_of(wildcards.light)
-    return f"<results>/data/{wildcards.dataset}/{view}/meta.json"
-
-
-def scored_data(wildcards):
-    """The prepared set that a model was tested on."""
-    return f"<results>/data/{wildcards.dataset}/{view_of(wildcards.model)}/meta.json"
-
-
-def mix_synthetic(wildcards):
-    """The synthetic cases of a mix, if it has any."""
-    method = MIXES[wildcards.mix].get("method")
-    if not method:
-        return []
-    return f"<results>/nnunet/{wildcards.dataset}/synthetic/{method}/seed{wildcards.seed}/cases.json"
-
-
-def mix_option(wildcards, input):
-    """The folder of a mix's synthetic cases, as an option."""
-    cases = input.get("synthetic")
-    return f"--synthetic {Path(cases).parent}" if cases else ""
-
-
-def mix_recipe(wildcards):
-    """What a mix is made of, as JSON."""
-    return json.dumps({k: v for k, v in MIXES[wildcards.mix].items() if k != "label"})
-
-
-def nnunet_recipe(wildcards):
-    """Settings of nnU-Net's training, as JSON."""
-    return json.dumps(config["downstream"]["training"])
-
-
-def network_option(wildcards):
-    """A network in place of the one that nnU-Net plans, as an option."""
-    network = config["downstream"]["training"].get("network")
-    return f"--network '{json.dumps(network)}'" if network else ""
 
 
 def launcher(rule):
@@ -285,104 +180,3 @@ def faithfulness_predictions(wildcards):
     model = config["synthesis"]["faithfulness_model"]
     place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
     return f"<results>/faithfulness/{place}/{model}/predictions.json"
-
-
-def cost_plan(wildcards):
-    """nnU-Net's plan, where the model is one."""
-    if wildcards.model.startswith("nnunet-"):
-        return f"<results>/nnunet/{wildcards.dataset}/plan/plan.json"
-    return []
-
-
-def cost_options(wildcards, input):
-    """What measure_cost needs to build a model."""
-    if wildcards.model.startswith("nnunet-"):
-        return f"--model nnunet --plan {Path(input.plan).parent}"
-    recipe = light_recipe(wildcards.model)
-    options = json.dumps(recipe.get("options", {}))
-    return f"--model {recipe['architecture']} --options '{options}'"
-
-
-def metrics_of(number):
-    """Every metrics file that a table is made from."""
-    table = config["tables"][number]
-    return [
-        file
-        for kind in table_kinds(config, number)
-        for file in expand(
-            metrics_pattern(kind, number),
-            row=table["rows"],
-            dataset=table["datasets"],
-            seed=SEEDS,
-        )
-    ]
-
-
-def table_metrics(wildcards):
-    """The metrics files of the table that a rule makes."""
-    return metrics_of(wildcards.number)
-
-
-def table_spec(wildcards):
-    """Rows, columns and places of the table that a rule makes, as JSON."""
-    return json.dumps(spec_of(config, wildcards.number), ensure_ascii=False)
-
-
-def protocol_remarks(wildcards):
-    """The protocol of the table that a rule makes, for its notes, as JSON."""
-    return json.dumps(table_remarks(config, wildcards.number), ensure_ascii=False)
-
-
-def figure_synthetic(wildcards):
-    """Synthetic sets of Figure 6."""
-    figures = config["figures"]
-    return expand(
-        "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
-        dataset=figures["dataset"],
-        method=figures["methods"],
-        seed=SEEDS[0],
-    )
-
-
-def figure_logs(wildcards):
-    """Training logs of the compared methods."""
-    figures = config["figures"]
-    return expand(
-        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
-        dataset=figures["dataset"],
-        method=figures["methods"],
-        seed=SEEDS[0],
-    )
-
-
-def figure_segmenter(pattern):
-    """A file of Figure 7's segmenter."""
-    figures = config["figures"]
-    return expand(
-        pattern,
-        dataset=figures["dataset"],
-        model=figures["segmenter"],
-        view=view_of(figures["segmenter"]),
-        seed=SEEDS[0],
-    )[0]
-
-
-def shown_segmenters():
-    """The light segmenters of Table 3."""
-    return [row for row in config["tables"]["3"]["rows"] if row in LIGHT_MODELS]
-
-
-def segmenter_logs(name):
-    """A log of each of their trainings."""
-    return expand(
-        f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
-        dataset=config["figures"]["dataset"],
-        light=shown_segmenters(),
-        seed=SEEDS[0],
-    )
-
-
-def figure_law():
-    """The training whose delta maps Figure 8 shows."""
-    place = f"{config['figures']['dataset']}/{delta_method(config)}/seed{SEEDS[0]}"
-    return f"<results>/controlnet/{place}/recipe.json"

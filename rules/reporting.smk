@@ -1,4 +1,14 @@
-# Look-ups of the audit, the claims and the report. No rule.
+# Look-ups of the tables, the figures, the audit, the claims and the report. No rule.
+
+from workflow_src.paper.protocol import reduced_costs, table_remarks
+from workflow_src.paper.shown import delta_method, law_settings
+from workflow_src.paper.specs import (
+    cost_files,
+    label_of,
+    metrics_pattern,
+    spec_of,
+    table_kinds,
+)
 
 CAPTIONS = "../workflow_src/paper/captions"
 TEXTS = sorted(
@@ -10,6 +20,91 @@ FIGURE_LABELS = [METHODS[method]["label"] for method in config["figures"]["metho
 SHOWN = sorted(
     {name for table in config["tables"].values() for name in table["datasets"]}
 )
+
+
+def metrics_of(number):
+    """Every metrics file that a table is made from."""
+    table = config["tables"][number]
+    return [
+        file
+        for kind in table_kinds(config, number)
+        for file in expand(
+            metrics_pattern(kind, number),
+            row=table["rows"],
+            dataset=table["datasets"],
+            seed=SEEDS,
+        )
+    ]
+
+
+def table_metrics(wildcards):
+    """The metrics files of the table that a rule makes."""
+    return metrics_of(wildcards.number)
+
+
+def table_spec(wildcards):
+    """Rows, columns and places of the table that a rule makes, as JSON."""
+    return json.dumps(spec_of(config, wildcards.number), ensure_ascii=False)
+
+
+def protocol_remarks(wildcards):
+    """The protocol of the table that a rule makes, for its notes, as JSON."""
+    return json.dumps(table_remarks(config, wildcards.number), ensure_ascii=False)
+
+
+def figure_synthetic(wildcards):
+    """Synthetic sets of Figure 6."""
+    figures = config["figures"]
+    return expand(
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        dataset=figures["dataset"],
+        method=figures["methods"],
+        seed=SEEDS[0],
+    )
+
+
+def figure_logs(wildcards):
+    """Training logs of the compared methods."""
+    figures = config["figures"]
+    return expand(
+        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
+        dataset=figures["dataset"],
+        method=figures["methods"],
+        seed=SEEDS[0],
+    )
+
+
+def figure_segmenter(pattern):
+    """A file of Figure 7's segmenter."""
+    figures = config["figures"]
+    return expand(
+        pattern,
+        dataset=figures["dataset"],
+        model=figures["segmenter"],
+        view=view_of(figures["segmenter"]),
+        seed=SEEDS[0],
+    )[0]
+
+
+def shown_segmenters():
+    """The light segmenters of Table 3."""
+    return [row for row in config["tables"]["3"]["rows"] if row in LIGHT_MODELS]
+
+
+def segmenter_logs(name):
+    """A log of each of their trainings."""
+    return expand(
+        f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
+        dataset=config["figures"]["dataset"],
+        light=shown_segmenters(),
+        seed=SEEDS[0],
+    )
+
+
+def figure_law():
+    """The training whose delta maps Figure 8 shows."""
+    place = f"{config['figures']['dataset']}/{delta_method(config)}/seed{SEEDS[0]}"
+    return f"<results>/controlnet/{place}/recipe.json"
 
 
 def all_metrics(wildcards):
