@@ -26,6 +26,7 @@ include: "rules/synthesis.smk"
 include: "rules/downstream.smk"
 include: "rules/segmentation.smk"
 include: "rules/reporting.smk"
+include: "rules/figures.smk"
 include: "rules/paper.smk"
 
 

@@ -1,5 +1,6 @@
-# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule, no I/O but for the sizes
-# of a raw set of the user's own, and the limits of a cluster's partitions.
+# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule. Reading this file checks
+# the config and the paths in it, reads a cluster's partitions and the code that scripts run, and
+# drops a lock left by a dead run.
 
 import json
 import sys
@@ -63,15 +64,6 @@ BACKBONES = {
 LATENT_CACHE = LATENTS[config["backbone"]["kind"]]
 BACKBONE = BACKBONES[config["backbone"]["kind"]]
 
-# Where the metrics of a table's cell lie, by the kind of the metric.
-METRICS = {
-    "fidelity": "<results>/synthetic/{dataset}/{row}/seed{seed}/fidelity.json",
-    "faithfulness": "<results>/faithfulness/{dataset}/{row}/seed{seed}/metrics.json",
-    "stability": "<results>/controlnet/{dataset}/{row}/seed{seed}/stability.json",
-    "score": "<results>/scores/{dataset}/{row}/seed{seed}/metrics.json",
-    "cost": "<results>/cost/{dataset}/{row}.json",
-}
-
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
@@ -105,46 +97,6 @@ def growing(rule, what):
     return lambda wildcards, attempt: grown(ask(rule, what), attempt, limit)
 
 
-def source_of(dataset):
-    """Where a raw set comes from: phantom, local or download."""
-    settings = DATASETS[dataset]
-    if settings["phantom"]:
-        return "phantom"
-    return "local" if settings["root"] else "download"
-
-
-def datasets_from(source, kind=""):
-    """Regular expression of the data sets that come from a source."""
-    names = [
-        name
-        for name in DATASETS
-        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
-    ]
-    return "|".join(names) or "none"
-
-
-def raw_marker(wildcards):
-    """The file that says a raw set is there."""
-    if source_of(wildcards.dataset) == "download":
-        return f"data/{wildcards.dataset}/source.json"
-    return f"<results>/raw/{wildcards.dataset}/source.json"
-
-
-def raw_root(wildcards, input):
-    """The folder of a raw set."""
-    return DATASETS[wildcards.dataset]["root"] or str(Path(input.raw).parent)
-
-
-def local_root(wildcards):
-    """The folder of a raw set of the user's own."""
-    return DATASETS[wildcards.dataset]["root"]
-
-
-def fingerprint(wildcards):
-    """Names and sizes of the user's own files: a changed one is prepared again."""
-    return inventory(local_root(wildcards))["fingerprint"]
-
-
 def dataset_setting(*keys):
     """A setting of a data set, as text or JSON."""
 
@@ -157,16 +109,6 @@ def dataset_setting(*keys):
     return look_up
 
 
-def download_setting(key):
-    """Where a data set is fetched from."""
-    return dataset_setting("download", key)
-
-
-def size_option(wildcards):
-    """The side length of a prepared view; native views have none."""
-    return "" if wildcards.view == "native" else f"--size {wildcards.view}"
-
-
 def method_recipe(wildcards):
     """Settings of a ControlNet training, as JSON."""
     return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
@@ -177,58 +119,12 @@ def light_recipe(model):
     return resolve(config["segmentation"], "models", model)
 
 
-def segmenter_recipe(wildcards):
-    """Settings of a light segmenter's training, as JSON."""
-    return json.dumps(light_recipe(wildcards.light))
-
-
 def view_of(model):
     """The prepared view that a model is trained and tested on."""
     if model.startswith("nnunet-"):
         return SIZE
     recipe = light_recipe(model)
     return "native" if recipe["fit"] == "crop" else recipe["image_size"]
-
-
-def segmenter_data(wildcards):
-    """The prepared set of a light segmenter."""
-    view = view_of(wildcards.light)
-    return f"<results>/data/{wildcards.dataset}/{view}/meta.json"
-
-
-def scored_data(wildcards):
-    """The prepared set that a model was tested on."""
-    return f"<results>/data/{wildcards.dataset}/{view_of(wildcards.model)}/meta.json"
-
-
-def mix_synthetic(wildcards):
-    """The synthetic cases of a mix, if it has any."""
-    method = MIXES[wildcards.mix].get("method")
-    if not method:
-        return []
-    return f"<results>/nnunet/{wildcards.dataset}/synthetic/{method}/seed{wildcards.seed}/cases.json"
-
-
-def mix_option(wildcards, input):
-    """The folder of a mix's synthetic cases, as an option."""
-    cases = input.get("synthetic")
-    return f"--synthetic {Path(cases).parent}" if cases else ""
-
-
-def mix_recipe(wildcards):
-    """What a mix is made of, as JSON."""
-    return json.dumps({k: v for k, v in MIXES[wildcards.mix].items() if k != "label"})
-
-
-def nnunet_recipe(wildcards):
-    """Settings of nnU-Net's training, as JSON."""
-    return json.dumps(config["downstream"]["training"])
-
-
-def network_option(wildcards):
-    """A network in place of the one that nnU-Net plans, as an option."""
-    network = config["downstream"]["training"].get("network")
-    return f"--network '{json.dumps(network)}'" if network else ""
 
 
 def launcher(rule):
@@ -292,196 +188,3 @@ def faithfulness_predictions(wildcards):
     model = config["synthesis"]["faithfulness_model"]
     place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
     return f"<results>/faithfulness/{place}/{model}/predictions.json"
-
-
-def cost_plan(wildcards):
-    """nnU-Net's plan, where the model is one."""
-    if wildcards.model.startswith("nnunet-"):
-        return f"<results>/nnunet/{wildcards.dataset}/plan/plan.json"
-    return []
-
-
-def cost_options(wildcards, input):
-    """What measure_cost needs to build a model."""
-    if wildcards.model.startswith("nnunet-"):
-        return f"--model nnunet --plan {Path(input.plan).parent}"
-    recipe = light_recipe(wildcards.model)
-    options = json.dumps(recipe.get("options", {}))
-    return f"--model {recipe['architecture']} --options '{options}'"
-
-
-def table_kinds(number):
-    """The kinds of metrics that a table shows."""
-    kinds = {
-        "fid": "fidelity", "kid": "fidelity", "clip_i": "fidelity", "clip_i_paired": "fidelity",
-        "faithfulness": "faithfulness", "stability": "stability",
-        "parameters": "cost", "gflops": "cost",
-    }  # fmt: skip
-    return sorted({kinds.get(c, "score") for c in config["tables"][number]["columns"]})
-
-
-def metrics_pattern(kind, number):
-    """Where the metrics of a kind lie for a table: Table 2's rows are mixes, scored as nnU-Nets."""
-    pattern = METRICS[kind]
-    return pattern.replace("{row}", "nnunet-{row}") if number == "2" else pattern
-
-
-def metrics_of(number):
-    """Every metrics file that a table is made from."""
-    table = config["tables"][number]
-    return [
-        file
-        for kind in table_kinds(number)
-        for file in expand(
-            metrics_pattern(kind, number),
-            row=table["rows"],
-            dataset=table["datasets"],
-            seed=SEEDS,
-        )
-    ]
-
-
-def table_metrics(wildcards):
-    """Likewise, as a rule asks for it."""
-    return metrics_of(wildcards.number)
-
-
-def label_of(number, row):
-    """The name of a row in a table."""
-    own = config["tables"][number].get("labels", {}).get(row)
-    entry = METHODS.get(row) or LIGHT_MODELS.get(row) or MIXES.get(row)
-    mix = MIXES.get(row.removeprefix("nnunet-"), {})
-    return own or (entry or {}).get("label") or f"nnU-Net, {mix.get('label', row)}"
-
-
-def spec_of(number):
-    """Rows, columns and places of a table."""
-    table, results = config["tables"][number], f"results/{config['study']}"
-    return {
-        "rows": {row: label_of(number, row) for row in table["rows"]},
-        "datasets": {name: DATASETS[name]["label"] for name in table["datasets"]},
-        "columns": table["columns"],
-        "seeds": SEEDS,
-        "files": {
-            kind: metrics_pattern(kind, number).replace("<results>", results)
-            for kind in table_kinds(number)
-        },
-        "reference": table.get("reference"),
-    }
-
-
-def table_spec(wildcards):
-    """Likewise as JSON, as a rule asks for it."""
-    return json.dumps(spec_of(wildcards.number), ensure_ascii=False)
-
-
-def table_remarks(wildcards):
-    """The protocol of a table, for its notes."""
-    synthesis, downstream = config["synthesis"], config["downstream"]["training"]
-    training, light = synthesis["training"], config["segmentation"]["training"]
-    lines = {
-        "synthesis": f"Study {config['study']}: {SIZE}² images, ControlNets trained for "
-        f"{training['steps']} steps of {training['batch_size']} images, DDIM "
-        f"{synthesis['sampling']['steps']} steps, guidance {synthesis['sampling']['guidance']}. "
-        f"Mask Dice: what {synthesis['faithfulness_model']}, trained on real images, finds of the "
-        "conditioning mask.",
-        "downstream": f"Study {config['study']}: nnU-Net at {SIZE}², planned on the real images "
-        f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
-        "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
-        "segmentation": f"Study {config['study']}: {light['image_size']}² ({light['fit']}), "
-        f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
-        f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
-    }
-    kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
-    protocol = lines[kind.get(wildcards.number, "segmentation")]
-    return json.dumps(
-        [protocol, *reduced_networks(wildcards.number)], ensure_ascii=False
-    )
-
-
-def reduced_networks(number):
-    """Notes on networks of a table that are smaller than the published ones."""
-    rows = config["tables"][number]["rows"]
-    options = [light_recipe(r).get("options", {}) for r in rows if r in LIGHT_MODELS]
-    grids = {o["grid"] for o in options if o.get("grid", 32) != 32}
-    notes = [f"ORDER attends on a grid of {g}², not 32²." for g in sorted(grids)]
-    network = config["downstream"]["training"].get("network")
-    if network and (number == "2" or any(r.startswith("nnunet-") for r in rows)):
-        notes.append(
-            "nnU-Net's planned network is replaced by a small one: channels "
-            f"{network['features']}, patches of {network['patch_size']}²."
-        )
-    return notes
-
-
-def figure_synthetic(wildcards):
-    """Synthetic sets of Figure 6."""
-    figures = config["figures"]
-    return expand(
-        "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
-        dataset=figures["dataset"],
-        method=figures["methods"],
-        seed=SEEDS[0],
-    )
-
-
-def figure_logs(wildcards):
-    """Training logs of the compared methods."""
-    figures = config["figures"]
-    return expand(
-        "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
-        dataset=figures["dataset"],
-        method=figures["methods"],
-        seed=SEEDS[0],
-    )
-
-
-def by_label(name, parent=False):
-    """An input's files by the methods' labels, as JSON."""
-
-    def look_up(wildcards, input):
-        labels = [METHODS[method]["label"] for method in config["figures"]["methods"]]
-        files = [str(Path(f).parent if parent else f) for f in input[name]]
-        return json.dumps(dict(zip(labels, files)), ensure_ascii=False)
-
-    return look_up
-
-
-def figure_segmenter(pattern):
-    """A file of Figure 7's segmenter."""
-    figures = config["figures"]
-    return expand(
-        pattern,
-        dataset=figures["dataset"],
-        model=figures["segmenter"],
-        view=view_of(figures["segmenter"]),
-        seed=SEEDS[0],
-    )[0]
-
-
-def shown_segmenters():
-    """The light segmenters of Table 3."""
-    return [row for row in config["tables"]["3"]["rows"] if row in LIGHT_MODELS]
-
-
-def segmenter_logs(name):
-    """A log of each of their trainings."""
-    return expand(
-        f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
-        dataset=config["figures"]["dataset"],
-        light=shown_segmenters(),
-        seed=SEEDS[0],
-    )
-
-
-def figure_law():
-    """The training whose delta maps Figure 8 shows: LAW, or the last method that has any."""
-    weightings = {
-        m: resolve(config["synthesis"], "methods", m).get("weighting") for m in METHODS
-    }
-    with_delta = [
-        method for method, weighting in weightings.items() if weighting == "law"
-    ]
-    method = "law" if "law" in with_delta else with_delta[-1]
-    place = f"{config['figures']['dataset']}/{method}/seed{SEEDS[0]}"
-    return f"<results>/controlnet/{place}/recipe.json"
