@@ -1,5 +1,7 @@
 # Raw sets, fetched, drawn or your own, and the prepared sets made from them.
 
+from workflow_src.data.inventory import inventory
+
 
 def source_of(dataset):
     """Where a raw set comes from: phantom, local or download."""
@@ -46,9 +48,14 @@ def download_setting(key):
     return dataset_setting("download", key)
 
 
+def label_checksums(wildcards):
+    """The file of the checksums of a data set's labels."""
+    return DATASETS[wildcards.dataset]["download"]["labels_sha256"]
+
+
 def size_option(wildcards):
     """The side length of a prepared view; native views have none."""
-    return "" if wildcards.view == "native" else f"--size {wildcards.view}"
+    return option("size", None if wildcards.view == "native" else wildcards.view)
 
 
 rule make_phantoms:
@@ -98,10 +105,7 @@ rule fetch_polyps:
 
 rule fetch_kits19:
     input:
-        labels=config["datasets"]
-        .get("kits19", {})
-        .get("download", {})
-        .get("labels_sha256", []),
+        labels=label_checksums,
     output:
         "data/{dataset}/source.json",
     log:

@@ -1,5 +1,7 @@
 # nnU-Net, planned once on real images, trained on real images and on mixes with synthetic ones.
 
+from workflow_src.downstream.recipes import CONTROL
+
 
 def mix_synthetic(wildcards):
     """The synthetic cases of a mix, if it has any."""
@@ -12,7 +14,7 @@ def mix_synthetic(wildcards):
 def mix_option(wildcards, input):
     """The folder of a mix's synthetic cases, as an option."""
     cases = input.get("synthetic")
-    return f"--synthetic {Path(cases).parent}" if cases else ""
+    return option("synthetic", Path(cases).parent if cases else None)
 
 
 def mix_recipe(wildcards):
@@ -28,7 +30,7 @@ def nnunet_recipe(wildcards):
 def network_option(wildcards):
     """A network in place of the one that nnU-Net plans, as an option."""
     network = config["downstream"]["training"].get("network")
-    return f"--network '{json.dumps(network)}'" if network else ""
+    return option("network", json.dumps(network) if network else None)
 
 
 rule plan_nnunet:

@@ -30,7 +30,7 @@ def cost_options(wildcards, input):
         return f"--model nnunet --plan {Path(input.plan).parent}"
     recipe = light_recipe(wildcards.model)
     options = json.dumps(recipe.get("options", {}))
-    return f"--model {recipe['architecture']} --options '{options}'"
+    return f"--model {recipe['architecture']} {option('options', options)}"
 
 
 rule train_segmenter:
