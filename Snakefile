@@ -20,10 +20,13 @@ pathvars:
 report: "workflow_src/paper/captions/workflow.rst"
 
 
+include: "rules/data_lookups.smk"
 include: "rules/data.smk"
 include: "rules/backbone.smk"
 include: "rules/synthesis.smk"
+include: "rules/downstream_lookups.smk"
 include: "rules/downstream.smk"
+include: "rules/segmentation_lookups.smk"
 include: "rules/segmentation.smk"
 include: "rules/reporting.smk"
 include: "rules/figures.smk"

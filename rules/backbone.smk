@@ -15,11 +15,7 @@ rule fetch_stable_diffusion:
         repository=config["backbone"]["repository"],
         revision=config["backbone"]["revision"],
         sha256=as_text(config["backbone"]["sha256"]),
-        path=(
-            f"--path '{config['backbone']['path']}'"
-            if config["backbone"]["path"]
-            else ""
-        ),
+        path=option("path", config["backbone"]["path"]),
     shell:
         "python -m workflow_src.fetch_stable_diffusion --output {output}"
         " --repository {params.repository} --revision {params.revision}"

@@ -3,6 +3,7 @@
 # drops a lock left by a dead run.
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,8 +11,6 @@ import yaml
 
 from workflow_src.closure import code_hash
 from workflow_src.configuration import models_of, resolve, validated
-from workflow_src.data.inventory import inventory
-from workflow_src.downstream.recipes import CONTROL
 from workflow_src.errors import InputError
 from workflow_src.partitions import granted, grown
 from workflow_src.stale_lock import drop_stale_lock
@@ -176,6 +175,11 @@ def metric_weights(kind):
 def metric_option(kind):
     """A feature extractor's weights, as the scripts take them."""
     return lambda wildcards, input: input.get(kind) or "stand-in"
+
+
+def option(name, value):
+    """An option of a script, quoted for the shell; nothing without a value."""
+    return f"--{name} {shlex.quote(str(value))}" if value else ""
 
 
 def as_text(value):

@@ -1,56 +1,6 @@
 # Raw sets, fetched, drawn or your own, and the prepared sets made from them.
 
 
-def source_of(dataset):
-    """Where a raw set comes from: phantom, local or download."""
-    settings = DATASETS[dataset]
-    if settings["phantom"]:
-        return "phantom"
-    return "local" if settings["root"] else "download"
-
-
-def datasets_from(source, kind=""):
-    """Regular expression of the data sets that come from a source."""
-    names = [
-        name
-        for name in DATASETS
-        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
-    ]
-    return "|".join(names) or "none"
-
-
-def raw_marker(wildcards):
-    """The file that says a raw set is there."""
-    if source_of(wildcards.dataset) == "download":
-        return f"data/{wildcards.dataset}/source.json"
-    return f"<results>/raw/{wildcards.dataset}/source.json"
-
-
-def raw_root(wildcards, input):
-    """The folder of a raw set."""
-    return DATASETS[wildcards.dataset]["root"] or str(Path(input.raw).parent)
-
-
-def local_root(wildcards):
-    """The folder of a raw set of the user's own."""
-    return DATASETS[wildcards.dataset]["root"]
-
-
-def fingerprint(wildcards):
-    """Names and sizes of the user's own files: a changed one is prepared again."""
-    return inventory(local_root(wildcards))["fingerprint"]
-
-
-def download_setting(key):
-    """Where a data set is fetched from."""
-    return dataset_setting("download", key)
-
-
-def size_option(wildcards):
-    """The side length of a prepared view; native views have none."""
-    return "" if wildcards.view == "native" else f"--size {wildcards.view}"
-
-
 rule make_phantoms:
     output:
         "<results>/raw/{dataset}/source.json",
@@ -98,10 +48,7 @@ rule fetch_polyps:
 
 rule fetch_kits19:
     input:
-        labels=config["datasets"]
-        .get("kits19", {})
-        .get("download", {})
-        .get("labels_sha256", []),
+        labels=label_checksums,
     output:
         "data/{dataset}/source.json",
     log:

@@ -173,7 +173,7 @@ def polyps_served(server, polyps_raw, monkeypatch) -> tuple[dict[str, str], Path
             for file in (polyps_raw / name).rglob("*.*"):
                 archive.write(file, file.relative_to(polyps_raw))
         (served / f"{name}.zip").write_bytes(packed.getvalue())
-    monkeypatch.setattr(fetch_polyps, "GIGABYTE", 1)
+    monkeypatch.setattr(fetch_polyps, "GIBIBYTE", 1)
     counts = {"TrainDataset": 12, "Phantom-A": 3, "Phantom-B": 3}
     monkeypatch.setattr(fetch_polyps, "IMAGES", counts)
     names = ("TrainDataset", "TestDataset")

@@ -12,7 +12,7 @@ from workflow_src.runs import require_space, write_json
 
 IMAGES = {"TrainDataset": 1450, "CVC-300": 60, "CVC-ClinicDB": 62, "CVC-ColonDB": 380,
           "ETIS-LaribPolypDB": 196, "Kvasir": 100}  # fmt: skip
-GIGABYTE = 2**30
+GIBIBYTE = 2**30
 
 
 def main(output: Path, archives: dict[str, str], sha256: dict[str, str | None]) -> None:
@@ -24,7 +24,7 @@ def main(output: Path, archives: dict[str, str], sha256: dict[str, str | None]) 
         sha256: of the archives; their maker publishes none, so null is allowed, and what arrived
             is checked by its number of images and recorded in source.json.
     """
-    require_space(output, 2 * GIGABYTE, "PraNet's polyp sets")
+    require_space(output, 2 * GIBIBYTE, "PraNet's polyp sets")
     facts = {}
     for name, url in archives.items():
         archive = output / f"{name}.zip"

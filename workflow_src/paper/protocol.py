@@ -14,6 +14,11 @@ def table_remarks(config: dict, number: str) -> list[str]:
     synthesis, downstream = config["synthesis"], config["downstream"]["training"]
     training, light = synthesis["training"], config["segmentation"]["training"]
     size = synthesis["image_size"]
+    fit = (
+        "crops, padded with black where an image is smaller"
+        if light["fit"] == "crop"
+        else "resized"
+    )
     lines = {
         "synthesis": f"Study {config['study']}: {size}² images, ControlNets trained for "
         f"{training['steps']} steps of {training['batch_size']} images, DDIM "
@@ -23,7 +28,7 @@ def table_remarks(config: dict, number: str) -> list[str]:
         "downstream": f"Study {config['study']}: nnU-Net at {size}², planned on the real images "
         f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
         "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
-        "segmentation": f"Study {config['study']}: {light['image_size']}² ({light['fit']}), "
+        "segmentation": f"Study {config['study']}: {light['image_size']}² ({fit}), "
         f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
         f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
     }

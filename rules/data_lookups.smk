@@ -1,0 +1,58 @@
+# Look-ups of raw sets and their views.
+
+from workflow_src.data.inventory import inventory
+
+
+def source_of(dataset):
+    """Where a raw set comes from: phantom, local or download."""
+    settings = DATASETS[dataset]
+    if settings["phantom"]:
+        return "phantom"
+    return "local" if settings["root"] else "download"
+
+
+def datasets_from(source, kind=""):
+    """Regular expression of the data sets that come from a source."""
+    names = [
+        name
+        for name in DATASETS
+        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
+    ]
+    return "|".join(names) or "none"
+
+
+def raw_marker(wildcards):
+    """The file that says a raw set is there."""
+    if source_of(wildcards.dataset) == "download":
+        return f"data/{wildcards.dataset}/source.json"
+    return f"<results>/raw/{wildcards.dataset}/source.json"
+
+
+def raw_root(wildcards, input):
+    """The folder of a raw set."""
+    return DATASETS[wildcards.dataset]["root"] or str(Path(input.raw).parent)
+
+
+def local_root(wildcards):
+    """The folder of a raw set of the user's own."""
+    return DATASETS[wildcards.dataset]["root"]
+
+
+def fingerprint(wildcards):
+    """Names and sizes of the user's own files: a changed one is prepared again."""
+    return inventory(local_root(wildcards))["fingerprint"]
+
+
+def download_setting(key):
+    """Where a data set is fetched from."""
+    return dataset_setting("download", key)
+
+
+def label_checksums(wildcards):
+    """The file of the checksums of a data set's labels."""
+    return DATASETS[wildcards.dataset]["download"]["labels_sha256"]
+
+
+def size_option(wildcards):
+    """The side length of a prepared view; native views have none."""
+    return option("size", None if wildcards.view == "native" else wildcards.view)
