@@ -3,10 +3,10 @@
     python benchmarks/segmenter_training.py
     python benchmarks/segmenter_training.py --official ../MK-UNet    # a clone of the public code
 
-`plain` is the step that one writes first: eager, single precision, channels first, Eqs. 15 and 16
-as they stand. `eager` and `compiled` are the steps of `train_segmenter` in a short run and in a
-long one. `official` is the plain step of MK-UNet's public code. All take the same batch, Eq. 18 and
-AdEMAMix, in turns; loading is measured by segmenter_loader.py.
+`plain` is our network in the step that one writes first: eager, single precision, channels first,
+Eqs. 15 and 16 as they stand. `eager` and `compiled` are the steps of `train_segmenter` in a short
+run and in a long one. `official` is the plain step of MK-UNet's public code. All take the same
+batch, Eq. 18 and AdEMAMix, in turns; loading is measured by segmenter_loader.py.
 """
 
 import math
