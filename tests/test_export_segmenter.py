@@ -16,7 +16,7 @@ from workflow_src import export_segmenter
 from workflow_src.errors import InputError
 from workflow_src.segmentation import exporting
 from workflow_src.segmentation.exporting import adaptive_average
-from workflow_src.segmentation.prediction import TrainedSegmenter
+from workflow_src.segmentation.prediction import FromPixels, TrainedSegmenter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 # Two levels are exported sooner than five. Its grid is 24, and less where images are small.
@@ -28,6 +28,18 @@ SHAPES = [(1, 20, 27), (3, 33, 64), (2, 160, 131)]  # smaller than the stride; o
 def test_pooling_as_products_is_adaptive_pooling(size):
     x = torch.randn(2, 3, 40, 57, dtype=torch.double)
     torch.testing.assert_close(adaptive_average(x, size), F.adaptive_avg_pool2d(x, size))
+
+
+def test_what_comes_before_the_network_leaps_nowhere(tmp_path):
+    # A trained network shows every leap of a level, which an untrained one may hide.
+    class FirstChannel(torch.nn.Module):
+        def forward(self, x):
+            return x[:, :1] * 1.0
+
+    model, file = FromPixels(FirstChannel(), 256).eval(), tmp_path / "model.onnx"
+    exporting.write_onnx(model, file, {})
+    for shape in ((2, 256, 256), (1, 293, 267)):
+        assert exporting.largest_difference(model, file, shape) < 1e-4
 
 
 def exported(folder: Path) -> onnxruntime.InferenceSession:

@@ -37,7 +37,9 @@ class FromPixels(nn.Module):
         if self.side is not None:
             side = (self.side, self.side)
             x = F.interpolate(image.float(), side, mode="bicubic", antialias=True)
-            x = x.round().clamp(0, 255)  # the bytes that a prepared set holds
+            # Not rounded to the bytes of a prepared set: a step would turn another runtime's last
+            # digit into a level.
+            x = x.clamp(0, 255)
             return F.interpolate(self.network(normalised(x)), (height, width), mode="bilinear")
         stride = self.network.stride
         padded = F.pad(image, (0, -width % stride, 0, -height % stride))
