@@ -58,6 +58,6 @@ test-survival: setup
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --upgrade requirements.in -o requirements.lock
+	  --no-emit-index-url --no-header requirements.in -o requirements.lock
 	sed -i "s/[0-9a-f]\{64\}/$$(sha256sum requirements.lock | cut -d' ' -f1)/" \
 	  envs/workflow.post-deploy.sh

@@ -8,7 +8,7 @@ min_version("9.20")
 configfile: "config/config.yaml"
 
 
-include: "rules/common.smk"
+include: "rules/lookups/common.smk"
 
 
 pathvars:
@@ -20,15 +20,15 @@ pathvars:
 report: "workflow_src/paper/captions/workflow.rst"
 
 
-include: "rules/data_lookups.smk"
+include: "rules/lookups/data.smk"
 include: "rules/data.smk"
 include: "rules/backbone.smk"
 include: "rules/synthesis.smk"
-include: "rules/downstream_lookups.smk"
+include: "rules/lookups/downstream.smk"
 include: "rules/downstream.smk"
-include: "rules/segmentation_lookups.smk"
+include: "rules/lookups/segmentation.smk"
 include: "rules/segmentation.smk"
-include: "rules/reporting.smk"
+include: "rules/lookups/reporting.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
 

@@ -30,12 +30,12 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 from transformers import CLIPTextConfig, CLIPTextModel  # noqa: E402
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.diffusion.controlnet import DTYPES, new_optimizer  # noqa: E402
 from workflow_src.diffusion.noising import noise_schedule, noisy_batch  # noqa: E402
 from workflow_src.diffusion.objective import Objective  # noqa: E402
-from workflow_src.diffusion.recipes import ControlNetRecipe, Precision  # noqa: E402
 from workflow_src.diffusion.unet import encode  # noqa: E402
+from workflow_src.study.synthesis import ControlNetRecipe, Precision  # noqa: E402
 
 TOKENS, TEXT = 77, 768  # of CLIP ViT-L/14's text encoder
 

@@ -22,9 +22,9 @@ import torch.nn.functional as F  # noqa: E402
 from segmenter_training import plain_attention  # noqa: E402
 from timing import medians  # noqa: E402
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
+from workflow_src.common.training import best_device  # noqa: E402
 from workflow_src.segmentation.attention import bidirectional_attention  # noqa: E402
-from workflow_src.training import best_device  # noqa: E402
 
 
 def two_attentions(queries, keys, values_decoder, values_encoder):

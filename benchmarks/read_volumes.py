@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 import nibabel as nib  # noqa: E402
 import numpy as np  # noqa: E402
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.data.kits19 import KiTS19  # noqa: E402
 from workflow_src.data.phantoms import kidney_phantom  # noqa: E402
 from workflow_src.data.prepared import resize_image, resize_mask  # noqa: E402

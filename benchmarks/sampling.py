@@ -23,11 +23,11 @@ import torch  # noqa: E402
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
+from workflow_src.common.training import best_device  # noqa: E402
 from workflow_src.diffusion.noising import noise_schedule  # noqa: E402
-from workflow_src.diffusion.recipes import Precision, SamplingRecipe  # noqa: E402
 from workflow_src.diffusion.sampling import Sampler  # noqa: E402
-from workflow_src.training import best_device  # noqa: E402
+from workflow_src.study.synthesis import Precision, SamplingRecipe  # noqa: E402
 
 
 def write_model(folder: Path, width: float) -> tuple[Path, Path]:

@@ -20,12 +20,12 @@ from timing import medians  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from workflow_src import make_phantoms, prepare_data  # noqa: E402
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
+from workflow_src.common.training import best_device, generator_for, rows_of_step  # noqa: E402
 from workflow_src.data.prepared import PreparedSet  # noqa: E402
 from workflow_src.segmentation import build_segmenter  # noqa: E402
 from workflow_src.segmentation.batches import Batches  # noqa: E402
-from workflow_src.segmentation.recipes import SegmenterRecipe  # noqa: E402
-from workflow_src.training import best_device, generator_for, rows_of_step  # noqa: E402
+from workflow_src.study.segmentation import SegmenterRecipe  # noqa: E402
 
 
 def prepared(folder: Path, images: int, side: int, size: int | None) -> PreparedSet:

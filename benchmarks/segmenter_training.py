@@ -24,11 +24,11 @@ from torch import Tensor, nn  # noqa: E402
 from torch._inductor.utils import fresh_cache  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
+from workflow_src.common.training import best_device  # noqa: E402
 from workflow_src.segmentation import build_segmenter, order, training  # noqa: E402
 from workflow_src.segmentation.losses import bce_dice  # noqa: E402
-from workflow_src.segmentation.recipes import SegmenterRecipe  # noqa: E402
-from workflow_src.training import best_device  # noqa: E402
+from workflow_src.study.segmentation import SegmenterRecipe  # noqa: E402
 
 
 def plain_attention(queries, keys, values_decoder, values_encoder) -> tuple[Tensor, Tensor]:

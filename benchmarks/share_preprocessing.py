@@ -30,12 +30,12 @@ from workflow_src import (  # noqa: E402
     preprocess_synthetic,
     train_nnunet,
 )
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
+from workflow_src.common.outputs import write_json  # noqa: E402
 from workflow_src.data.prepared import PreparedSet  # noqa: E402
 from workflow_src.downstream import environment as nnunet  # noqa: E402
 from workflow_src.downstream.cases import dataset_json, preprocess_cases, write_raw  # noqa: E402
-from workflow_src.downstream.recipes import Mix, NnunetRecipe  # noqa: E402
-from workflow_src.runs import write_json  # noqa: E402
+from workflow_src.study.downstream import Mix, NnunetRecipe  # noqa: E402
 
 METHODS = ("uniform", "arsdm", "distillation", "law")
 MIXES = {

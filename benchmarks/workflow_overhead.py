@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from workflow_src.command import run  # noqa: E402
+from workflow_src.common.command_line import run  # noqa: E402
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "1", "--scheduler", "greedy"]
 SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]

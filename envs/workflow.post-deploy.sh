@@ -4,5 +4,5 @@
 # this text changes: hence the lock's hash, which `make lock` writes.
 set -euo pipefail
 lock="${WORKFLOW_ROOT:?is set by the workflow: let Snakemake run this script}/requirements.lock"
-echo "17077c6fcd5a5de2ce120b9ddb796492c0c7c582d000cab3f48cf34ce40dfee4  $lock" | sha256sum --check --quiet
+echo "fb84cb8ded8efd8976a6690db1da9dc6c9b3cdbbe218bc44ec57b39ebe7de805  $lock" | sha256sum --check --quiet
 python -m pip install --no-input --require-hashes -r "$lock"

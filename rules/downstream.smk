@@ -1,6 +1,6 @@
 # nnU-Net, planned once on real images, trained on real images and on mixes with synthetic ones.
 
-from workflow_src.downstream.recipes import CONTROL
+from workflow_src.study.downstream import CONTROL
 
 
 rule plan_nnunet:

@@ -87,7 +87,7 @@ def untrained(tmp_path):
     from safetensors.torch import save_file
 
     from workflow_src.segmentation import build_segmenter
-    from workflow_src.segmentation.recipes import SegmenterRecipe
+    from workflow_src.study.segmentation import SegmenterRecipe
 
     def write(architecture: str, weights_from: str | None = None, **settings) -> Path:
         torch.manual_seed(0)
@@ -154,7 +154,7 @@ def one_thread():
 def backbone(polyps, one_thread, tmp_path_factory) -> Path:
     """backbone.json of a small latent-diffusion model, trained for a moment at 32 pixels."""
     from workflow_src import cache_latents, train_autoencoder, train_denoiser
-    from workflow_src.diffusion.recipes import AutoencoderRecipe, DenoiserRecipe
+    from workflow_src.study.synthesis import AutoencoderRecipe, DenoiserRecipe
 
     folder = tmp_path_factory.mktemp("backbone")
     autoencoder = AutoencoderRecipe(widths=(8, 16, 16), steps=12, batch_size=2)

@@ -24,9 +24,9 @@ import psutil
 from conftest import copy_of_the_workflow
 from tqdm import tqdm
 
-from workflow_src.command import run
-from workflow_src.errors import InputError
-from workflow_src.runs import write_text
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_text
 
 CONFIG = ["--configfile", "config/demo.yaml", "tests/study.yaml", "tests/survival.yaml"]
 RESULTS = Path("results/smallest")

@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder
+from workflow_src.common.provenance import provenance
+from workflow_src.data.augmentation import moved_pair, recoloured
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import conditioning_masks, synthetic_records
-from workflow_src.downstream.recipes import CONTROL
-from workflow_src.runs import provenance, whole_folder
+from workflow_src.study.downstream import CONTROL
 
 
 def main(
@@ -53,25 +55,6 @@ def main(
                 "provenance": provenance("workflow_src.augment_real"),
             }
         )
-
-
-def moved_pair(
-    image: np.ndarray, mask: np.ndarray, number: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Image (S, S, C) and mask (S, S), moved as the methods' number-th mask is."""
-    from workflow_src.diffusion.sampling import mask_move, moved
-
-    theta = mask_move(mask, number, seed)
-    return moved(image, theta, "bilinear"), moved(mask[..., None], theta, "nearest")[..., 0]
-
-
-def recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change gamma, contrast and brightness of an image (S, S, C) uint8, and add a little noise."""
-    gamma, contrast, brightness = rng.uniform((0.8, 0.8, -0.1), (1.25, 1.2, 0.1))
-    light = (image / 255.0) ** gamma
-    light = (light - light.mean()) * contrast + light.mean() + brightness
-    light += rng.normal(0, 0.01, light.shape)
-    return np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.runs import provenance, whole_folder, write_json
 
 
 def main(
@@ -25,11 +26,11 @@ def main(
         autoencoder: instead of a backbone, the folder of a small autoencoder that has no UNet yet.
         batch: images encoded at once.
     """
+    from workflow_src.common.errors import InputError
+    from workflow_src.common.training import best_device
     from workflow_src.diffusion import backbone as models
     from workflow_src.diffusion.latents import cache_latents
     from workflow_src.diffusion.small import CROSS_ATTENTION_DIM
-    from workflow_src.errors import InputError
-    from workflow_src.training import best_device
 
     if (backbone is None) == (autoencoder is None):
         raise InputError("give either --backbone or --autoencoder")

@@ -6,10 +6,10 @@ seeds; the p-values are adjusted for their number.
 
 from pathlib import Path
 
-from workflow_src.command import run
-from workflow_src.errors import InputError
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_text
 from workflow_src.paper.comparison import to_markdown
-from workflow_src.runs import write_text
 
 
 def main(first: Path, second: Path, output: Path | None = None, every: bool = False) -> None:

@@ -7,8 +7,8 @@ same size; see workflow_src/segmentation/exporting.py.
 import os
 from pathlib import Path
 
-from workflow_src.command import run
-from workflow_src.errors import InputError
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
 
 TOLERANCE = 1e-4  # of the largest logit
 

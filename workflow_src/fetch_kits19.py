@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import require_space, write_json
 from workflow_src.data.download import download, download_from_hub, list_hub
 from workflow_src.data.kits19 import find_cases
 from workflow_src.data.prepared import file_sha256
-from workflow_src.errors import InputError
-from workflow_src.runs import require_space, write_json
 
 GIBIBYTE = 2**30
 

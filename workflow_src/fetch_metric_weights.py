@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.data.download import download
 
 

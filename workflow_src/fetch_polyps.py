@@ -3,12 +3,12 @@
 import zipfile
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import require_space, write_json
 from workflow_src.data.download import download
 from workflow_src.data.photographs import find_pairs
 from workflow_src.data.prepared import file_sha256
-from workflow_src.errors import InputError
-from workflow_src.runs import require_space, write_json
 
 IMAGES = {"TrainDataset": 1450, "CVC-300": 60, "CVC-ClinicDB": 62, "CVC-ColonDB": 380,
           "ETIS-LaribPolypDB": 196, "Kvasir": 100}  # fmt: skip

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import file_sha256
-from workflow_src.errors import InputError
-from workflow_src.runs import provenance, write_json
+from workflow_src.study.backbone import STABLE_DIFFUSION
 
-PARTS = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 FILES = ["model_index.json", "scheduler/*", "tokenizer/*"] + [
     f"{part}/{file}"
     for part in ("unet", "vae", "text_encoder")
@@ -58,7 +59,7 @@ def main(
                 "and no .safetensors file: give one of the two as `backbone.path`"
             )
     model = folder / where
-    lacking = [part for part in PARTS if not (model / part).is_dir()]
+    lacking = [part for part in STABLE_DIFFUSION if not (model / part).is_dir()]
     if lacking:
         raise InputError(f"{model} lacks {', '.join(lacking)}: fetch the whole model")
     config = json.loads((model / "unet" / "config.json").read_text())

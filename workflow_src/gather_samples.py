@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import whole_folder
+from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import synthetic_records
-from workflow_src.errors import InputError
-from workflow_src.runs import provenance, whole_folder
 
 
 def main(data: Path, shards: list[Path], output: Path, method: str) -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_json
 from workflow_src.data.inventory import inventory
-from workflow_src.errors import InputError
-from workflow_src.runs import write_json
 
 
 def main(root: Path, output: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json, write_text
 from workflow_src.paper import audit_costs, audit_method, audit_tables
 from workflow_src.paper.audit import Study, to_json, to_markdown
-from workflow_src.runs import write_json, write_text
 
 
 def main(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json, write_text
 from workflow_src.paper.cells import TableSpec
 from workflow_src.paper.claims import VERDICTS, judge, read_claims, to_markdown
-from workflow_src.runs import write_json, write_text
 
 
 def main(

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.data.phantoms import kidney_phantom, polyp_phantom
-from workflow_src.runs import whole_folder, write_json
 
 # The test sets differ in their habits, as real ones do: folder names, suffixes, JPEG masks.
 TEST_SETS = {"Phantom-A": ("images", "masks", ".png", ".jpg"),

@@ -7,10 +7,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from workflow_src.command import run
-from workflow_src.facts import read_json
+from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
+from workflow_src.common.outputs import write_text
+from workflow_src.common.provenance import provenance
 from workflow_src.paper import report
-from workflow_src.runs import provenance, write_text
 
 TEXTS = Path(__file__).parent / "paper"
 

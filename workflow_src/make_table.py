@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json, write_text
+from workflow_src.common.provenance import provenance
 from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import TableSpec, make_cells
 from workflow_src.paper.sources import content_hash, sources
 from workflow_src.paper.tables import layout, notes, protocol, reasons, to_latex, to_markdown
-from workflow_src.runs import provenance, write_json, write_text
 
 
 def main(

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from workflow_src.command import run
-from workflow_src.runs import provenance, write_json
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
 
 
 def main(
@@ -30,10 +31,10 @@ def main(
     """
     import torch
 
-    from workflow_src.errors import InputError
+    from workflow_src.common.errors import InputError
+    from workflow_src.common.training import best_device
     from workflow_src.metrics import cost
     from workflow_src.segmentation import build_segmenter
-    from workflow_src.training import best_device
 
     if size < 32 or size % 32:
         raise InputError(f"--size {size}: give a multiple of 32, which every level halves evenly")
@@ -62,8 +63,8 @@ def main(
 
 def planned_network(plan: Path | None):
     """The network that nnU-Net planned."""
+    from workflow_src.common.errors import InputError
     from workflow_src.downstream import environment as nnunet
-    from workflow_src.errors import InputError
 
     if plan is None:
         raise InputError("nnunet needs --plan, a folder that plan_nnunet wrote")

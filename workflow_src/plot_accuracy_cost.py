@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.paper.style import BLUE, RED, plt, save
 
 MARKERS = "osD^vP*X<>"

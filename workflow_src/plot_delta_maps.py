@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_src.command import run
-from workflow_src.errors import InputError
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
 from workflow_src.paper.style import grid, plt, save, show
 
 

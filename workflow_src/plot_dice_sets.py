@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.paper.cells import TableSpec, per_image_scores, read_runs
-from workflow_src.paper.columns import COLUMNS
 from workflow_src.paper.style import CYCLE, plt, save
+from workflow_src.study.columns import COLUMNS
 
 
 def main(spec: TableSpec, dataset: str, output: Path) -> None:

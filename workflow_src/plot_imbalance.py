@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.paper.saturation import region_weights, saturated_below
 from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, plt, save
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_src.command import run
-from workflow_src.paper.columns import COLUMNS
+from workflow_src.common.command_line import run
 from workflow_src.paper.style import CYCLE, DASHES, plt, save
+from workflow_src.study.columns import COLUMNS
 
 MEASURES = ("fid", "clip_i", "faithfulness", "dice")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet, resize_image
 from workflow_src.metrics.overlap import HALF

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
 from workflow_src.paper.style import plt, save
 
 

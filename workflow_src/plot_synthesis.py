@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
-from workflow_src.errors import InputError
 from workflow_src.paper.style import grid, save, show, spread_rows
 
 

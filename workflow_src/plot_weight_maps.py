@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.errors import InputError
-from workflow_src.facts import facts_of
 from workflow_src.paper.style import grid, save, show
 
 
@@ -21,7 +21,6 @@ def main(trained: Path, data: Path, output: Path) -> None:
     """
     import torch
 
-    from workflow_src.diffusion.recipes import ControlNetRecipe
     from workflow_src.diffusion.weighting import (
         adaptive_weights,
         final_weights,
@@ -29,6 +28,7 @@ def main(trained: Path, data: Path, output: Path) -> None:
         multiplier,
         ratio_weights,
     )
+    from workflow_src.study.synthesis import ControlNetRecipe
 
     files = sorted(trained.glob("delta_*.npz"))
     if not files:

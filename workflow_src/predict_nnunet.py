@@ -7,11 +7,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder
+from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet, file_sha256
 from workflow_src.downstream import environment as nnunet
-from workflow_src.runs import provenance, whole_folder
 
 
 def main(

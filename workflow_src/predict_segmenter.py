@@ -6,10 +6,11 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder
+from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.runs import provenance, whole_folder
 
 
 def main(
@@ -28,8 +29,8 @@ def main(
         split: which images.
         batch: images predicted at once, where they are of one size.
     """
+    from workflow_src.common.training import best_device
     from workflow_src.segmentation.prediction import TrainedSegmenter
-    from workflow_src.training import best_device
 
     prepared = PreparedSet(data)
     rows = prepared.rows(split)

@@ -4,32 +4,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from workflow_src.closure import ROOT
-from workflow_src.command import run
-from workflow_src.configuration import merged, validated
-from workflow_src.errors import InputError
+from workflow_src.common.code_hash import ROOT
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
 from workflow_src.readiness.findings import Finding
-
-
-def study(configfiles: list[Path]) -> dict:
-    """The configuration of a study: its files over the default, as Snakemake lays them.
-
-    Raises:
-        InputError: if a file is not there or no YAML, or the configuration is not valid.
-    """
-    config: dict = {}
-    for file in [ROOT / "config" / "config.yaml", *configfiles]:
-        try:
-            settings = yaml.safe_load(file.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{file} cannot be read ({reason}): give a config file") from error
-        if not isinstance(settings, dict):
-            raise InputError(f"{file} holds no keys with values: give a config file")
-        config = merged(config, settings)
-    return validated(config)
+from workflow_src.study.loading import load_study
 
 
 def findings(config: dict) -> Iterator[Finding]:
@@ -54,7 +33,7 @@ def main(configfiles: list[Path]) -> None:
         configfiles: of the study, as Snakemake takes them.
     """
     try:
-        config = study(configfiles)
+        config = load_study(configfiles)
     except InputError as error:
         print(Finding("FAIL", "config", str(error).removeprefix("config: ")))
         sys.exit(1)

@@ -4,11 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import preprocess_cases, write_raw
-from workflow_src.runs import provenance, whole_folder, write_json
 
 
 def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:

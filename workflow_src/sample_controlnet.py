@@ -11,20 +11,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json, write_text
+from workflow_src.common.provenance import provenance
+from workflow_src.common.resumable import State
 from workflow_src.data.photographs import image_files, read_mask
 from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
 from workflow_src.data.synthetic import conditioning_masks
-from workflow_src.diffusion.recipes import SamplingRecipe
-from workflow_src.errors import InputError
-from workflow_src.runs import (
-    State,
-    provenance,
-    refuse_foreign,
-    whole_folder,
-    write_json,
-    write_text,
-)
+from workflow_src.study.synthesis import SamplingRecipe
 
 SCRIPT, MARKER = "workflow_src.sample_controlnet", "samples.json"
 
@@ -57,8 +52,8 @@ def main(
         shard: which part of the images to sample, from 0.
         shards: number of parts.
     """
+    from workflow_src.common.training import best_device
     from workflow_src.diffusion.sampling import Sampler
-    from workflow_src.training import best_device
 
     if (data is None) == (masks is None):
         raise InputError("give either --data or --masks")
@@ -82,7 +77,7 @@ def main(
 
 def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> None:
     """Sample every `shards`-th image of the synthetic set; images done before a kill are kept."""
-    from workflow_src.diffusion.sampling import augmented_mask
+    from workflow_src.data.mask_moves import augmented_mask
 
     recipe, seed, (shard, shards) = sampler.recipe, facts["seed"], facts["shard"]
     rows = prepared.rows("train")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.common.training import best_device
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
-from workflow_src.errors import InputError
-from workflow_src.extract_features import features_of
-from workflow_src.facts import read_json
-from workflow_src.runs import provenance, write_json
 
 
 def main(
@@ -26,6 +27,7 @@ def main(
         clip: weights for CLIP-I, or "stand-in".
         batch: images at once.
     """
+    from workflow_src.metrics.features import features_of
     from workflow_src.metrics.fidelity import clip_i, frechet_distance, kernel_distance
 
     synthetic = PreparedSet(data)
@@ -33,7 +35,8 @@ def main(
     if synthetic.meta["conditioned_on"] != facts["data"]:
         raise InputError(f"{data} was not made from the set whose features are in {features}")
     real = np.load(features / "features.npz")
-    ours, names = features_of(data, inception, clip, batch)
+    images = synthetic.images[synthetic.rows("train")]
+    ours, names = features_of(images, inception, clip, batch, best_device())
     if any(names[kind] != facts[kind] for kind in names):
         raise InputError(f"{features} was made by other extractors: extract the features again")
     pairs = conditioning_masks(len(synthetic), len(real["clip"]))

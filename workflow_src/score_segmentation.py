@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.errors import InputError
 from workflow_src.metrics.intervals import percentiles, resampled_means
 from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
-from workflow_src.runs import provenance, whole_folder, write_json
 
 MEASURES = ("dice", "iou", "dice_min_max", "iou_min_max", "dice_256", "iou_256",
             "dice_class_mean", "iou_class_mean")  # fmt: skip

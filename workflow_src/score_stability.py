@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.metrics.stability import StabilityLimits, judge
-from workflow_src.runs import provenance, write_json
 
 SCRIPT = "workflow_src.score_stability"
 

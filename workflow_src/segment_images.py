@@ -17,10 +17,11 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json
+from workflow_src.common.provenance import provenance
 from workflow_src.data.photographs import image_files, read_image
-from workflow_src.errors import InputError
-from workflow_src.runs import provenance, refuse_foreign, whole_folder, write_json
 
 SCRIPT, MARKER = "workflow_src.segment_images", "segmentation.json"
 OUTLINE = (86, 180, 233)  # sky blue, rare in the body
@@ -41,8 +42,8 @@ def main(
         threshold: probability from which a pixel is lesion.
         probabilities: write the probabilities too.
     """
+    from workflow_src.common.training import best_device
     from workflow_src.segmentation.prediction import TrainedSegmenter
-    from workflow_src.training import best_device
 
     files = image_files(images)
     check_output(out, images)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.diffusion.recipes import AutoencoderRecipe
-from workflow_src.runs import State, provenance, write_json
+from workflow_src.study.synthesis import AutoencoderRecipe
 
 
 def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> None:
@@ -17,9 +19,9 @@ def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> 
         recipe: settings.
         seed: of weights, order and noise.
     """
+    from workflow_src.common.training import best_device
     from workflow_src.diffusion.pretrained import given_autoencoder
     from workflow_src.diffusion.small import reconstruction_psnr, train_autoencoder
-    from workflow_src.training import best_device
 
     prepared, device = PreparedSet(data), best_device()
     images = prepared.images[prepared.rows("train")]

@@ -7,10 +7,12 @@
 import shutil
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet, file_sha256
-from workflow_src.diffusion.recipes import ControlNetRecipe
-from workflow_src.runs import State, provenance, write_json
+from workflow_src.study.synthesis import ControlNetRecipe
 
 SCRIPT = "workflow_src.train_controlnet"
 
@@ -37,11 +39,11 @@ def main(
     """
     from diffusers import DDPMScheduler
 
+    from workflow_src.common.training import best_device
     from workflow_src.diffusion.backbone import backbone_folder, load_unet
     from workflow_src.diffusion.controlnet import recipe_facts, save_trained, train_controlnet
     from workflow_src.diffusion.latents import load_latents
     from workflow_src.diffusion.preview import preview_grids
-    from workflow_src.training import best_device
 
     prepared, cached = PreparedSet(data), load_latents(latents)
     facts = recipe_facts(recipe, cached, len(prepared.rows("train"))) | {"seed": seed}

@@ -3,10 +3,12 @@
 import shutil
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.common.resumable import State
 from workflow_src.data.prepared import file_sha256
-from workflow_src.diffusion.recipes import DenoiserRecipe
-from workflow_src.runs import State, provenance, write_json
+from workflow_src.study.synthesis import DenoiserRecipe
 
 
 def main(
@@ -21,10 +23,10 @@ def main(
         recipe: settings.
         seed: of weights, order and noise.
     """
+    from workflow_src.common.training import best_device
     from workflow_src.diffusion.latents import load_latents
     from workflow_src.diffusion.noising import noise_schedule
     from workflow_src.diffusion.small import train_denoiser
-    from workflow_src.training import best_device
 
     cached = load_latents(latents)
     shaped_by = {"recipe": vars(recipe), "latents": cached.sha256, "seed": seed}

@@ -3,10 +3,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from workflow_src.command import run
+from workflow_src.common.command_line import run
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet, file_sha256
-from workflow_src.runs import State, provenance, write_json
-from workflow_src.segmentation.recipes import SegmenterRecipe
+from workflow_src.study.segmentation import SegmenterRecipe
 
 SCRIPT = "workflow_src.train_segmenter"
 

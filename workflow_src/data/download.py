@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 log = logging.getLogger(__name__)
 

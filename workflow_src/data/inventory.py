@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 
 def inventory(root: Path) -> dict:

@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
+from workflow_src.common.errors import InputError
 from workflow_src.data.nifti import read_blocks, read_header, read_volume
 from workflow_src.data.prepared import Record
 from workflow_src.data.splits import hold_out
-from workflow_src.errors import InputError
 
 Plane = Literal["axial", "coronal", "sagittal"]
 KIDNEY, TUMOUR = 1, 2

@@ -11,7 +11,7 @@ import numpy as np
 from isal import igzip, isal_zlib
 from nibabel.fileholders import FileHolder
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 BLOCK = 8 * 2**20  # voxels of a block: some tens of MiB in any type
 DAMAGE = (OSError, EOFError, ValueError, isal_zlib.error, nib.filebasedimages.ImageFileError)

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import Record
 from workflow_src.data.splits import hold_out
-from workflow_src.errors import InputError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FOLDER_NAMES = (("images", "masks"), ("image", "mask"))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 from workflow_src.data.prepared import PreparedSet, file_sha256
-from workflow_src.errors import InputError
-from workflow_src.facts import facts_of
 
 
 class PredictionWriter:

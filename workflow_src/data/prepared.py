@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from workflow_src.errors import InputError
-from workflow_src.facts import facts_of
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")

@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
 from workflow_src.diffusion.tiny import load_tiny
-from workflow_src.errors import InputError
-from workflow_src.facts import read_json
 
 PARTS = ("vae", "unet", "scheduler")
 REMEDY = "remove it and make or fetch it again, or give another folder"

@@ -12,15 +12,9 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
-from workflow_src.data.prepared import PreparedSet
-from workflow_src.diffusion.latents import Latents
-from workflow_src.diffusion.noising import noisy_batch
-from workflow_src.diffusion.objective import Batch, Objective
-from workflow_src.diffusion.recipes import ControlNetRecipe
-from workflow_src.diffusion.weighting import mask_at_latent
-from workflow_src.errors import InputError
-from workflow_src.runs import CsvLog, State
-from workflow_src.training import (
+from workflow_src.common.errors import InputError
+from workflow_src.common.resumable import CsvLog, State
+from workflow_src.common.training import (
     Journal,
     generator_for,
     memory_for,
@@ -31,6 +25,12 @@ from workflow_src.training import (
     summed_up,
     training_steps,
 )
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.diffusion.latents import Latents
+from workflow_src.diffusion.noising import noisy_batch
+from workflow_src.diffusion.objective import Batch, Objective
+from workflow_src.diffusion.weighting import mask_at_latent
+from workflow_src.study.synthesis import ControlNetRecipe
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MEMORY_KEY = "lower `micro_batch` (batch_size and the result stay) or use precision bf16"

@@ -8,11 +8,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
+from workflow_src.common.training import memory_for
 from workflow_src.data.prepared import PreparedSet, file_sha256
 from workflow_src.diffusion.backbone import latent_moments, to_model_range
-from workflow_src.errors import InputError
-from workflow_src.facts import facts_of
-from workflow_src.training import memory_for
 
 
 @dataclass

@@ -6,7 +6,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
-from workflow_src.diffusion.recipes import ControlNetRecipe, Weighting
+from workflow_src.common.errors import InputError
 from workflow_src.diffusion.unet import Decoder, Encoded, encode
 from workflow_src.diffusion.weighting import (
     Weighter,
@@ -16,7 +16,7 @@ from workflow_src.diffusion.weighting import (
     mask_at_latent,
     ratio_weights,
 )
-from workflow_src.errors import InputError
+from workflow_src.study.synthesis import ControlNetRecipe, Weighting
 
 Batch = dict[str, Tensor]
 

@@ -8,9 +8,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import load_file
 from torch import Tensor
 
+from workflow_src.common.errors import InputError
 from workflow_src.diffusion.backbone import load_autoencoder, to_model_range
 from workflow_src.diffusion.tiny import tiny_from_weights
-from workflow_src.errors import InputError
 
 
 def given_autoencoder(

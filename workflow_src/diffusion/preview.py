@@ -11,8 +11,8 @@ from PIL import Image
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.diffusion.controlnet import save_trained
 from workflow_src.diffusion.objective import Objective
-from workflow_src.diffusion.recipes import SamplingRecipe
 from workflow_src.diffusion.sampling import Sampler
+from workflow_src.study.synthesis import SamplingRecipe
 
 RECIPE = SamplingRecipe(steps=20, batch_size=8, guidance=2.0)
 

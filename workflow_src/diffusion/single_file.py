@@ -8,7 +8,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 DOWN = ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"]
 UP = ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3

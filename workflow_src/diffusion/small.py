@@ -6,11 +6,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 
-from workflow_src.diffusion.backbone import to_model_range
-from workflow_src.diffusion.noising import noise_schedule, noisy_batch
-from workflow_src.diffusion.recipes import AutoencoderRecipe, DenoiserRecipe
-from workflow_src.runs import CsvLog, State
-from workflow_src.training import (
+from workflow_src.common.resumable import CsvLog, State
+from workflow_src.common.training import (
     Journal,
     cosine,
     generator_for,
@@ -21,6 +18,9 @@ from workflow_src.training import (
     set_rate,
     training_steps,
 )
+from workflow_src.diffusion.backbone import to_model_range
+from workflow_src.diffusion.noising import noise_schedule, noisy_batch
+from workflow_src.study.synthesis import AutoencoderRecipe, DenoiserRecipe
 
 CROSS_ATTENTION_DIM = 32
 LOG_EVERY = 20

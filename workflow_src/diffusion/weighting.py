@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow_src.diffusion.recipes import ControlNetRecipe
+from workflow_src.study.synthesis import ControlNetRecipe
 
 EPSILON_S = 1e-6  # of Eq. 9
 

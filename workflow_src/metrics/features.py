@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 STAND_IN = "stand-in: random features"
+KINDS = ("inception", "clip")
 SCALE = 6.0  # brings the stand-in's distances to the order of one
 
 
@@ -157,3 +158,15 @@ def extract(extractor: Extractor, images: np.ndarray, batch: int, device: str) -
         part = part.permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
         features.append(extractor(part.to(device)).cpu())
     return torch.cat(features).numpy()
+
+
+def features_of(
+    images: np.ndarray, inception: str, clip: str, batch: int, device: str
+) -> tuple[dict, dict]:
+    """Features of images (N, H, W, C) uint8 by kind, and the extractors' names and resizing."""
+    features, names = {}, {}
+    for kind, weights in zip(KINDS, (inception, clip), strict=True):
+        extractor = make_extractor(kind, weights, device)
+        features[kind] = extract(extractor, images, batch, device)
+        names[kind] = {"extractor": extractor.name, "resize": extractor.resize}
+    return features, names

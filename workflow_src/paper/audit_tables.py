@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from workflow_src.paper.audit import Finding, Study, half_unit, published_cell, scores_of
-from workflow_src.paper.columns import COLUMNS
+from workflow_src.study.columns import COLUMNS
 
 EVALUATOR = (
     "One evaluator computes Dice and IoU from the same pixel counts of each image and refuses a "

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from workflow_src.paper.cells import TableSpec, read_runs, values_by_seed
-from workflow_src.paper.columns import COLUMNS
 from workflow_src.paper.paired import over_images, over_seeds
+from workflow_src.study.columns import COLUMNS
 
 LEVEL = 0.05
 

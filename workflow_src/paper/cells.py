@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from workflow_src.metrics.intervals import mean_interval, paired_difference
-from workflow_src.paper.columns import COLUMNS, Column
+from workflow_src.study.columns import COLUMNS, Column
 
 STAND_IN = "stand-in"
 # Where a kind of metrics says how many images it is over.

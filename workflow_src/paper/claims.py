@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from workflow_src.paper.cells import STAND_IN, TableSpec, read_runs, value_at, values_by_seed
-from workflow_src.paper.columns import COLUMNS, Column
 from workflow_src.paper.paired import over_images, over_seeds
 from workflow_src.paper.tables import number, p_text
+from workflow_src.study.columns import COLUMNS, Column
 
 HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "undecided at this n", "not run"
 VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)

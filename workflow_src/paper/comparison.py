@@ -12,9 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from workflow_src.paper.cells import value_at
-from workflow_src.paper.columns import COLUMNS, Column
 from workflow_src.paper.paired import Runs, over_images
 from workflow_src.paper.tables import number, p_text, signed
+from workflow_src.study.columns import COLUMNS, Column
 
 LEVEL = 0.05
 SAME, DIFFERS, UNCLEAR, UNTESTED = "same", "differs", "no difference shown", "no test possible"

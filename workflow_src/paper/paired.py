@@ -8,7 +8,7 @@ from scipy import stats
 
 from workflow_src.metrics.intervals import paired_difference
 from workflow_src.paper.cells import per_image_scores
-from workflow_src.paper.columns import Column
+from workflow_src.study.columns import Column
 
 Runs = list[tuple[Path, dict]]
 

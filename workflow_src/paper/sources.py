@@ -6,7 +6,7 @@ import json
 import pandas as pd
 
 from workflow_src.paper.cells import TableSpec, read_runs
-from workflow_src.paper.columns import COLUMNS
+from workflow_src.study.columns import COLUMNS
 
 
 def content_hash(content) -> str:

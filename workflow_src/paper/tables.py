@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from workflow_src.paper.cells import STAND_IN, TableSpec
-from workflow_src.paper.columns import COLUMNS
+from workflow_src.study.columns import COLUMNS
 
 COUNTED = {
     "fidelity": "synthetic images",

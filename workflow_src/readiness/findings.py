@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 Level = Literal["OK", "WARN", "FAIL"]
 

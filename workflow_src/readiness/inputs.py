@@ -5,13 +5,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from workflow_src.common.errors import InputError
 from workflow_src.data.kits19 import find_cases
 from workflow_src.data.nifti import read_blocks, read_header
 from workflow_src.data.photographs import find_pairs, read_image, read_mask
 from workflow_src.data.prepared import file_sha256
-from workflow_src.errors import InputError
-from workflow_src.fetch_stable_diffusion import PARTS
 from workflow_src.readiness.findings import Finding, guarded
+from workflow_src.study.backbone import STABLE_DIFFUSION
 
 OPENED = 12  # images of each folder; of volumes, which are large, 3
 
@@ -112,7 +112,7 @@ def _stable_diffusion(backbone: dict, study: str) -> Iterator[Finding]:
         yield Finding("WARN", subject, f"{text} a folder of Stable Diffusion 1.5 as backbone.path")
         return
     place = Path(backbone["path"] or marker.parent)
-    lacking = [part for part in PARTS if place.is_dir() and not (place / part).is_dir()]
+    lacking = [part for part in STABLE_DIFFUSION if place.is_dir() and not (place / part).is_dir()]
     if lacking:
         raise InputError(f"{place} lacks {', '.join(lacking)}: fetch the whole model")
     parts = ("unet", "vae", "text_encoder")

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 from packaging.markers import Marker
 
-from workflow_src.errors import InputError
-from workflow_src.partitions import granted, grown
+from workflow_src.common.errors import InputError
+from workflow_src.common.partitions import granted, grown
 from workflow_src.readiness.findings import Finding, guarded
 
 

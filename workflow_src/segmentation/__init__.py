@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from workflow_src.errors import InputError
+from workflow_src.common.errors import InputError
 
 NAMES = ("mkunet", "order", "unext", "egeunet")
 

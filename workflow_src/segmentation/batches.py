@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.errors import InputError
-from workflow_src.segmentation.recipes import SegmenterRecipe
+from workflow_src.study.segmentation import SegmenterRecipe
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as all recipes use
 

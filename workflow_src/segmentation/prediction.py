@@ -10,12 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from workflow_src.errors import InputError
-from workflow_src.facts import facts_of
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
+from workflow_src.common.training import memory_for
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import normalised
-from workflow_src.segmentation.recipes import SegmenterRecipe
-from workflow_src.training import memory_for
+from workflow_src.study.segmentation import SegmenterRecipe
 
 
 class FromPixels(nn.Module):

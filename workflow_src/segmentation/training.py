@@ -10,14 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workflow_src.data.prepared import PreparedSet
-from workflow_src.errors import InputError
-from workflow_src.runs import CsvLog, State
-from workflow_src.segmentation import build_segmenter
-from workflow_src.segmentation.batches import Batches, normalised
-from workflow_src.segmentation.losses import LOSSES
-from workflow_src.segmentation.recipes import SegmenterRecipe
-from workflow_src.training import (
+from workflow_src.common.errors import InputError
+from workflow_src.common.resumable import CsvLog, State
+from workflow_src.common.training import (
     Journal,
     best_device,
     cosine,
@@ -28,6 +23,11 @@ from workflow_src.training import (
     set_rate,
     training_steps,
 )
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.segmentation import build_segmenter
+from workflow_src.segmentation.batches import Batches, normalised
+from workflow_src.segmentation.losses import LOSSES
+from workflow_src.study.segmentation import SegmenterRecipe
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,194 @@
+# Look-ups shared by the rules: paths, recipes, seeds, resources. No rule. Reading this file checks
+# the config and the paths in it, reads a cluster's partitions and the code that scripts run, and
+# drops a lock left by a dead run.
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+
+from workflow_src.common.code_hash import code_hash
+from workflow_src.study.configuration import models_of, resolve, validated
+from workflow_src.common.errors import InputError
+from workflow_src.common.partitions import granted, grown
+from workflow_src.common.stale_lock import drop_stale_lock
+from workflow_src.common.jobs import steer_scripts
+
+steer_scripts(workflow.basedir)
+if workflow.is_main_process:
+    nodes = workflow.resource_settings.nodes  # None without an executor's queue
+    call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
+
+try:
+    validated(config)
+except InputError as error:
+    sys.exit(str(error))
+
+SEEDS = config["seeds"]
+DATASETS = config["datasets"]
+METHODS = config["synthesis"]["methods"]
+MIXES = config["downstream"]["mixes"]
+LIGHT_MODELS = config["segmentation"]["models"]
+SIZE = config["synthesis"]["image_size"]
+SHARDS = config["synthesis"]["sampling"]["shards"]
+PARTITIONS = yaml.safe_load(
+    (Path(workflow.basedir) / "slurm/partitions.yaml").read_text()
+)["partitions"]
+
+TABLES = "<results>/tables/table{number}.{suffix}"
+SUFFIXES = ["csv", "md", "tex", "json"]
+FIGURES = [
+    "figure1",
+    "weights",
+    "figure6",
+    "figure7",
+    "figure8",
+    "training",
+    "segmenter_training",
+    "accuracy_cost",
+    "dice_sets",
+    "published",
+]
+
+LATENTS = {
+    "small": "<results>/autoencoder/{dataset}/latents/latents.json",
+    "stable-diffusion": "<results>/latents/{dataset}/latents.json",
+}
+BACKBONES = {
+    "small": "<results>/backbone/{dataset}/backbone.json",
+    "stable-diffusion": "<results>/stable-diffusion/backbone.json",
+}
+LATENT_CACHE = LATENTS[config["backbone"]["kind"]]
+BACKBONE = BACKBONES[config["backbone"]["kind"]]
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    method="|".join(METHODS),
+    mix="|".join(MIXES),
+    model="|".join(models_of(config)),
+    light="|".join(LIGHT_MODELS),
+    seed=r"\d+",
+    shard=r"\d+",
+    view=r"native|\d+",
+    number=r"[1-6]",
+
+
+def code(script):
+    """Hash of the code that a script runs: a parameter of its rule."""
+    return code_hash(f"workflow_src.{script}")
+
+
+def ask(rule, what):
+    """What a rule asks for, such as threads or GPUs."""
+    return (
+        config["resources"]
+        .get(rule, {})
+        .get(what, config["resources"]["default"][what])
+    )
+
+
+def growing(rule, what):
+    """Memory or run time that grows with every attempt, as far as a partition grants it."""
+    limit = granted(PARTITIONS, what, ask(rule, "gpu"))
+    return lambda wildcards, attempt: grown(ask(rule, what), attempt, limit)
+
+
+def dataset_setting(*keys):
+    """A setting of a data set, as text or JSON."""
+
+    def look_up(wildcards):
+        value = DATASETS[wildcards.dataset]
+        for key in keys:
+            value = value[key]
+        return value if isinstance(value, str) else json.dumps(value)
+
+    return look_up
+
+
+def method_recipe(wildcards):
+    """Settings of a ControlNet training, as JSON."""
+    return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
+
+
+def light_recipe(model):
+    """Settings of a light segmenter."""
+    return resolve(config["segmentation"], "models", model)
+
+
+def view_of(model):
+    """The prepared view that a model is trained and tested on."""
+    if model.startswith("nnunet-"):
+        return SIZE
+    recipe = light_recipe(model)
+    return "native" if recipe["fit"] == "crop" else recipe["image_size"]
+
+
+def launcher(rule):
+    """How a script is started: on several GPUs by accelerate, a process each."""
+    gpus = ask(rule, "gpu")
+    if gpus < 2:
+        return "python"
+    return f"accelerate launch --multi_gpu --num_processes {gpus} --mixed_precision no"
+
+
+def sampling_recipe(wildcards):
+    """Settings of the sampling, as JSON."""
+    sampling = config["synthesis"]["sampling"]
+    return json.dumps({k: v for k, v in sampling.items() if k != "shards"})
+
+
+def folders(name):
+    """The folders of an input's files, as JSON."""
+    return lambda wildcards, input: json.dumps(
+        [str(Path(f).parent) for f in input[name]]
+    )
+
+
+def as_json(name):
+    """An input's files, as JSON."""
+    return lambda wildcards, input: json.dumps(list(input[name]))
+
+
+def weights_setting(key):
+    """Where a file of metric weights is fetched from, and its checksum."""
+
+    def look_up(wildcards):
+        by_name = {
+            Path(w["url"]).name: w for w in config["metrics"].values() if "url" in w
+        }
+        return by_name[wildcards.file][key]
+
+    return look_up
+
+
+def metric_weights(kind):
+    """The file of a feature extractor's weights: nothing for the stand-in."""
+    path = config["metrics"][kind]["path"]
+    if path == "stand-in":
+        return []
+    return path or f"resources/metrics/{Path(config['metrics'][kind]['url']).name}"
+
+
+def metric_option(kind):
+    """A feature extractor's weights, as the scripts take them."""
+    return lambda wildcards, input: input.get(kind) or "stand-in"
+
+
+def option(name, value):
+    """An option of a script, quoted for the shell; nothing without a value."""
+    return f"--{name} {shlex.quote(str(value))}" if value else ""
+
+
+def as_text(value):
+    """A setting as JSON; a function, since braces in a plain text would be wildcards."""
+    return lambda wildcards: json.dumps(value)
+
+
+def faithfulness_predictions(wildcards):
+    """Predictions of the faithfulness model on a method's images."""
+    model = config["synthesis"]["faithfulness_model"]
+    place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+    return f"<results>/faithfulness/{place}/{model}/predictions.json"

@@ -1,0 +1,148 @@
+"""Mixes beyond "real + synthetic": the augmented control, synthetic only, and parts of a round."""
+
+import json
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from workflow_src import augment_real, train_nnunet
+from workflow_src.common.errors import InputError
+from workflow_src.data.prepared import PreparedSet
+from workflow_src.study.configuration import merged, validated
+from workflow_src.study.downstream import Mix, NnunetRecipe
+
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def augmented(prepared: PreparedSet, folder, **options) -> PreparedSet:
+    augment_real.main(prepared.folder, folder, **options)
+    return PreparedSet(folder)
+
+
+def test_the_control_has_the_synthetic_images_masks_but_real_pictures(polyps, tmp_path):
+    made = augmented(polyps, tmp_path / "made", per_mask=1.5)
+    rows = polyps.rows("train")
+    assert len(made) == round(1.5 * len(rows))
+    assert set(made.index.split) == {"train"}
+    for number in range(len(made)):
+        row = rows[number if number < 11 else (number - 11) * 11 // 5]  # 5 spread over the 11
+        assert np.array_equal(made.mask(number), polyps.mask(row))
+        ours, real = made.image(number).astype(int), polyps.image(row).astype(int)
+        assert not np.array_equal(ours, real)
+        assert np.corrcoef(ours.ravel(), real.ravel())[0, 1] > 0.9  # the same picture, relit
+    assert not np.array_equal(made.image(0), made.image(len(rows)))  # each copy drawn anew
+
+
+def test_the_control_is_drawn_from_its_seed(polyps, tmp_path):
+    first, again, other = (
+        augmented(polyps, tmp_path / name, seed=seed).meta["sha256"]["images.npy"]
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert first == again != other
+
+
+def test_where_masks_are_moved_the_controls_pictures_move_along(polyps, tmp_path):
+    from workflow_src.data.mask_moves import augmented_mask
+
+    made = augmented(polyps, tmp_path / "made", masks="augmented", seed=5)
+    rows = polyps.rows("train")
+    for number, row in enumerate(rows):
+        assert np.array_equal(made.mask(number), augmented_mask(polyps.mask(row), number, 5))
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[4:12, 6:14] = 255
+    image, mask = augment_real.moved_pair(picture, picture[..., 0] // 255, 1, 5)
+    assert np.abs(image[..., 0] / 255 - mask).mean() < 0.03  # but for the edge's soft pixels
+
+
+@pytest.fixture
+def plan_and_made(tmp_path):
+    """Folders that say which cases there are: 8 real for training, 2 to validate, 12 synthetic."""
+    real = [f"real_{n:06d}" for n in range(10)]
+    plan, made = tmp_path / "plan", tmp_path / "made"
+    plans = {"configurations": {"2d": {"data_identifier": "cases_2d"}}}
+    for folder, name, facts in (
+        (plan, "plan.json", {"plans": "p", "cases": {"train": real[:8], "val": real[8:]}}),
+        (made, "cases.json", {"cases": [f"synthetic_{n:06d}" for n in range(12)]}),
+    ):
+        facts["data"] = {}
+        (folder / "cases").mkdir(parents=True)
+        (folder / name).write_text(json.dumps(facts))
+        for case in facts["cases"]["train"] + real[8:] if folder == plan else facts["cases"]:
+            for ending in (".b2nd", "_seg.b2nd", ".pkl"):
+                (folder / "cases" / f"{case}{ending}").touch()
+    for name in ("dataset.json", "dataset_fingerprint.json"):
+        (plan / name).write_text("{}")
+    (plan / "nnUNetPlans.json").write_text(json.dumps(plans))
+    return plan, made
+
+
+@pytest.mark.parametrize(
+    ("ratio", "numbers"),
+    [
+        (0.5, [0, 2, 4, 6]),  # spread over the masks, not the first half of them
+        (1.0, list(range(8))),  # each mask once
+        (1.25, [*range(8), 8, 10]),  # a whole round, then a part of the second
+        (1.5, list(range(12))),
+    ],
+)
+def test_a_part_of_a_round_is_spread_over_the_masks(plan_and_made, ratio, numbers):
+    plan, made = plan_and_made
+    mix = Mix(real=False, method="law", ratio=ratio)
+    _, cases = train_nnunet.choose_cases(plan, mix, made)
+    assert cases["train"] == [f"synthetic_{n:06d}" for n in numbers]
+
+
+def test_a_synthetic_only_mix_still_validates_on_real_images(plan_and_made, tmp_path):
+    plan, made = plan_and_made
+    _, cases = train_nnunet.choose_cases(plan, Mix(real=False, method="law"), made)
+    train_nnunet.assemble(plan, made, tmp_path / "mix", cases, NnunetRecipe(), seed=0)
+    (split,) = json.loads((tmp_path / "mix" / "splits_final.json").read_text())
+    assert {name.split("_")[0] for name in split["train"]} == {"synthetic"}
+    assert split["val"] == ["real_000008", "real_000009"]
+    stored = {p.stem for p in (tmp_path / "mix" / "cases_2d").glob("*.pkl")}
+    assert stored == {*split["train"], *split["val"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"downstream": {"mixes": {"real_law": {"ratio": 2.0}}}},
+         ["downstream.mixes.real_law.ratio", "2.0", "synthesis.sampling.per_mask"]),
+        ({"downstream": {"mixes": {"real_augmented": {"ratio": 3}}}},
+         ["real_augmented.ratio is 3", "per_mask"]),
+        ({"downstream": {"mixes": {"real_law": {"method": "lawn"}}}},
+         ["mixes.real_law.method", "'lawn'", "augmented"]),
+        ({"downstream": {"mixes": {"real": {"real": False}}}}, ["downstream.mixes.real is empty"]),
+        ({"synthesis": {"methods": {"augmented": {"label": "A", "extends": "law"}}}},
+         ["synthesis.methods.augmented", "choose another"]),
+    ],
+)  # fmt: skip
+def test_mixes_that_cannot_be_are_refused_before_anything_runs(change, words):
+    with pytest.raises(InputError) as error:
+        validated(merged(deepcopy(CONFIG), change))
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_more_images_a_mask_allow_a_larger_ratio():
+    change = {"synthesis": {"sampling": {"per_mask": 2.0}},
+              "downstream": {"mixes": {"real_law": {"ratio": 2.0}}}}  # fmt: skip
+    validated(merged(deepcopy(CONFIG), change))
+
+
+def test_the_workflow_plans_the_control_and_says_the_protocol(snakemake):
+    rows = "[real, real_augmented, law_only]"
+    code, printed = snakemake(
+        "--configfile", "config/demo.yaml", "tests/study.yaml", "--dry-run", "--printshellcmds",
+        "table2", "--config", "tables={2: {rows: " + rows + ", datasets: [polyps]}}",
+    )  # fmt: skip
+    assert code == 0, printed
+    assert "workflow_src.augment_real" in printed
+    assert "/synthetic/augmented/seed0" in printed
+    assert '"real": false, "method": "law"' in printed
+    assert "controlnet/polyps/augmented" not in printed
+    for words in ("planned on the real images alone", "every mix is trained for 1 x 4 updates",
+                  "validated on real images only"):  # fmt: skip
+        assert words in printed

@@ -1,0 +1,118 @@
+"""Two result folders compared: what is equal is said to be, what differs is tested."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow_src import compare_results
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_json
+from workflow_src.paper.comparison import compare_cells, compare_settings, flat
+
+SHOWN = ["row", "label", "dataset", "column", "mean", "text"]
+
+
+def write_results(folder: Path, levels: dict[str, float], parameters: int, steps: int) -> None:
+    """A table of two models at one seed, with scores, costs, a recipe and a claim."""
+    rows, cells = [], []
+    for row, level in levels.items():
+        scores = folder / "scores" / "polyps" / row / "seed0"
+        scores.mkdir(parents=True)
+        noise = np.random.default_rng(0).normal(0, 0.05, 40)
+        own = np.random.default_rng(round(1e4 * level)).normal(0, 0.005, 40)
+        table = pd.DataFrame({"stem": range(40), "source": "A", "case": range(40)})
+        table["duplicate_of"], table["dice"] = "", level + noise + own
+        table.to_csv(scores / "metrics.csv", index=False)
+        write_json(scores / "metrics.json", {"all": {"dice": table.dice.mean()}})
+        write_json(folder / "cost" / f"{row}.json", {"parameters": parameters})
+        values = {"dice": 100 * table.dice.mean(), "parameters": parameters}
+        files = {"dice": scores / "metrics.json", "parameters": folder / "cost" / f"{row}.json"}
+        for column, value in values.items():
+            rows.append([row, row.upper(), "polyps", column, value, None])
+            path = Path("results/other", *files[column].relative_to(folder).parts)
+            cells.append({"row": row, "dataset": "polyps", "column": column,
+                          "from": [{"path": str(path)}]})  # fmt: skip
+    rows.append(["gone", "GONE", "polyps", "dice", None, "not run"])
+    cells.append({"row": "gone", "dataset": "polyps", "column": "dice", "from": []})
+    write_json(folder / "tables" / "table3.json", {"cells": cells})
+    pd.DataFrame(rows, columns=SHOWN).to_csv(folder / "tables" / "table3.csv", index=False)
+    write_json(folder / "models" / "a" / "recipe.json", {"recipe": {"steps": steps, "loss": "l2"}})
+    verdict = "holds" if levels["a"] > 0.7 else "does not hold"
+    claim = {"says": "A is good", "place": "Table 3", "verdict": verdict}
+    write_json(folder / "claims.json", {"claim": claim})
+
+
+@pytest.fixture
+def folders(tmp_path) -> tuple[Path, Path]:
+    """Two studies: a is worse in the second, b as good but not the same, networks grew."""
+    first, second = tmp_path / "one", tmp_path / "two"
+    write_results(first, {"a": 0.80, "b": 0.60}, 100, 5)
+    write_results(second, {"a": 0.60, "b": 0.6001}, 120, 7)
+    return first, second
+
+
+def test_cells_are_paired_by_image_and_judged(folders):
+    cells = compare_cells(*folders).set_index(["label", "column"])
+    assert cells.verdict.to_dict() == {
+        ("A", "dice"): "differs", ("A", "parameters"): "differs",
+        ("B", "dice"): "no difference shown", ("B", "parameters"): "differs",
+    }  # fmt: skip
+    worse = cells.loc[("A", "dice")]
+    assert worse.difference == pytest.approx(-20, abs=0.5)
+    assert worse.low < worse.difference < worse.high < 0
+    assert worse.over == "40 images"
+
+
+def test_a_folder_is_the_same_as_its_copy(folders, tmp_path, capsys):
+    shutil.copytree(folders[0], tmp_path / "copy")
+    assert set(compare_cells(folders[0], tmp_path / "copy").verdict) == {"same"}
+    compare_results.main(folders[0], tmp_path / "copy")
+    printed = capsys.readouterr().out
+    assert "4 cells: 4 same." in printed
+    assert printed.count("None") == 3
+
+
+def test_settings_that_differ_are_named_with_their_place(folders):
+    assert compare_settings(*folders) == {("recipe.steps", "5", "7"): ["models/a"]}
+    assert flat({"a": {"b": 1, "c": {"d": 2}}}) == {"a.b": 1, "a.c.d": 2}
+
+
+def test_the_text_says_it_all(folders, tmp_path, capsys):
+    compare_results.main(*folders, output=tmp_path / "compared.md")
+    text = (tmp_path / "compared.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "- A is good (Table 3): holds → does not hold" in text
+    assert "- recipe.steps: 5 → 7 (models/a)" in text
+    (line,) = (line for line in text.splitlines() if "| A " in line and "mDice" in line)
+    assert "40 images, p < 0.001" in line or "40 images, p = 0.001" in line
+
+
+def test_without_seeds_or_images_no_test_is_claimed(folders):
+    for folder in folders:
+        for scores in folder.glob("scores/*/*/*/metrics.csv"):
+            table = pd.read_csv(scores)
+            table["source"] = folder.name  # other images
+            table.to_csv(scores, index=False)
+    cells = compare_cells(*folders)
+    assert set(cells[cells.column == "dice"].verdict) == {"no test possible"}
+
+
+def test_a_folder_without_claims_is_refused(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="snakemake report"):
+        compare_results.main(folders[0], tmp_path / "empty")
+
+
+def test_a_row_run_in_one_folder_only_differs(folders):
+    first, second = folders
+    table = pd.read_csv(second / "tables" / "table3.csv").astype({"text": object})
+    table.loc[table.row == "b", ["mean", "text"]] = None, "not run"
+    table.to_csv(second / "tables" / "table3.csv", index=False)
+    cells = compare_cells(first, second)
+    found = cells[(cells.label == "B") & (cells.column == "dice")]
+    assert found.verdict.tolist() == ["differs"]
+    assert json.loads((first / "claims.json").read_text())

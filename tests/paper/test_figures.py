@@ -1,0 +1,103 @@
+"""Figures that show numbers: they are drawn, and from the numbers they should be drawn from."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from workflow_src import (
+    plot_dice_sets,
+    plot_imbalance,
+    plot_published,
+    plot_segmenter_training,
+    plot_weight_maps,
+)
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_json
+from workflow_src.paper.cells import TableSpec
+
+
+def check_drawn(output: Path) -> None:
+    """A pdf, and a png that shows something."""
+    assert output.with_suffix(".pdf").read_bytes()[:5] == b"%PDF-"
+    assert np.asarray(Image.open(output.with_suffix(".png")).convert("L")).std() > 5
+
+
+def test_imbalance_is_drawn_from_the_training_images(polyps, tmp_path):
+    plot_imbalance.main({"Polyps": polyps.folder / "index.csv"}, tmp_path / "figure1")
+    check_drawn(tmp_path / "figure1")
+    before = (tmp_path / "figure1.png").read_bytes()
+    index = pd.read_csv(polyps.folder / "index.csv")
+    index.loc[index.split != "train", "lesion_fraction"] = 0.9
+    index.to_csv(tmp_path / "index.csv", index=False)
+    plot_imbalance.main({"Polyps": tmp_path / "index.csv"}, tmp_path / "figure1")
+    assert (tmp_path / "figure1.png").read_bytes() == before
+    index.loc[index.split == "train", "lesion_fraction"] = 0.4
+    index.to_csv(tmp_path / "index.csv", index=False)
+    plot_imbalance.main({"Polyps": tmp_path / "index.csv"}, tmp_path / "figure1")
+    assert (tmp_path / "figure1.png").read_bytes() != before
+
+
+def test_dice_is_drawn_by_set_and_what_was_not_run_is_left_out(tmp_path):
+    folder = tmp_path / "scores" / "a" / "seed0"
+    folder.mkdir(parents=True)
+    table = pd.DataFrame({"stem": range(6), "source": list("AAABBB"), "case": range(6)})
+    table["duplicate_of"], table["dice"] = "", np.linspace(0.2, 0.9, 6)
+    table.to_csv(folder / "metrics.csv", index=False)
+    write_json(folder / "metrics.json", {"all": {"dice": 0.5}})
+    spec = TableSpec(
+        rows={"a": "A", "gone": "Gone"}, datasets={"polyps": "Polyps"}, columns=["dice"],
+        seeds=[0], files={"score": f"{tmp_path}/scores/{{row}}/seed{{seed}}/metrics.json"},
+    )  # fmt: skip
+    plot_dice_sets.main(spec, "polyps", tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
+
+
+def test_published_numbers_are_drawn_where_ours_can_be_compared(tmp_path):
+    rows = [["LAW", "polyps", "dice", 80.0, 83.2, -3.2], ["LAW", "polyps", "fid", 0.9, 52.3, None],
+            ["LAW", "polyps", "parameters", 42442, 42000, 442]]  # fmt: skip
+    names = ["label", "dataset", "column", "mean", "published", "difference"]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "table1.csv", index=False)
+    pd.DataFrame(rows, columns=names).drop(columns="difference").to_csv(
+        tmp_path / "table2.csv", index=False
+    )
+    tables = [tmp_path / "table1.csv", tmp_path / "table2.csv"]
+    ((title, cells),) = plot_published.panels(tables)
+    assert title == "Table 1, polyps\nmDice"
+    assert cells.published.tolist() == [83.2]
+    plot_published.main(tables, tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
+    plot_published.main(tables[1:], tmp_path / "nothing")
+    check_drawn(tmp_path / "nothing")
+
+
+def test_training_curves_of_segmenters_mark_the_weights_that_are_kept(tmp_path, monkeypatch):
+    logs, looks, drawn = {}, {}, []
+    for name, dice in (("A", [0.2, 0.7, 0.7, 0.5]), ("without validation", [None, None])):
+        steps = np.arange(1, len(dice) + 1) * 10
+        logs[name], looks[name] = tmp_path / f"{name}.csv", tmp_path / f"{name}_validation.csv"
+        pd.DataFrame({"step": steps, "loss": 1 / steps}).to_csv(logs[name], index=False)
+        pd.DataFrame({"step": steps, "dice": dice}).to_csv(looks[name], index=False)
+    monkeypatch.setattr(plot_segmenter_training, "save", lambda figure, _: drawn.append(figure))
+    plot_segmenter_training.main(logs, looks, tmp_path / "figure")
+    losses, dices = (axis.lines for axis in drawn[0].axes)
+    assert losses[0].get_ydata() == pytest.approx([0.1, 0.05, 1 / 30, 0.025])
+    assert dices[0].get_ydata() == pytest.approx([20, 70, 70, 50])
+    assert [list(dots.get_xdata()) for dots in (dices[1], dices[3])] == [[20], []]
+    monkeypatch.undo()
+    plot_segmenter_training.main(logs, looks, tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
+
+
+def test_weight_maps_are_drawn_of_the_images_that_they_belong_to(polyps, tmp_path):
+    masks = np.stack([np.asarray(polyps.mask(row)) for row in (0, 1)])
+    recipe = {"weighting": "law", "normalise": True, "clamp": True}
+    write_json(tmp_path / "law" / "recipe.json", {"recipe": recipe})
+    np.savez(tmp_path / "law" / "delta_000004.npz", mask=masks, row=np.array([0, 1]),
+             delta=np.full((2, 8, 8), 0.5, np.float32))  # fmt: skip
+    plot_weight_maps.main(tmp_path / "law", polyps.folder, tmp_path / "weights")
+    check_drawn(tmp_path / "weights")
+    with pytest.raises(InputError, match="not trained with LAW"):
+        plot_weight_maps.main(tmp_path, polyps.folder, tmp_path / "weights")

@@ -1,0 +1,336 @@
+"""The paper's tables: cells against per-image scores, gaps said, three formats that agree."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from scipy import stats
+
+from workflow_src import make_table, plot_accuracy_cost
+from workflow_src.common.outputs import write_json
+from workflow_src.common.provenance import provenance
+from workflow_src.paper.cells import TableSpec
+from workflow_src.score_segmentation import MEASURES, summarise
+
+ROWS = {"mkunet": "MK-UNet", "order": "ORDER", "unext": "UNeXt"}
+PAPER = {
+    "3": {
+        "title": "Segmentation",
+        "rows": {
+            "mkunet": {"polyps": {"parameters": 27000, "gflops": 0.15, "dice": 75.3, "iou": 71.2}},
+            "order": {"polyps": {"parameters": 42000, "dice": 81.3, "iou": 81.7}},
+            "giant": {"polyps": {"parameters": 31000000, "dice": 85.7}},
+        },
+    }
+}
+
+
+def write_scores(folder: Path, seed: int, level: float) -> None:
+    """metrics.csv and metrics.json of 12 images from two sets, one of them a copy of another."""
+    rng = np.random.default_rng([seed, round(level * 100)])
+    iou = np.clip(rng.normal(level, 0.1, 12), 0.01, 0.99)
+    table = pd.DataFrame({"stem": [str(i % 6) for i in range(12)], "source": ["A"] * 6 + ["B"] * 6})
+    table["case"] = table.source + "/" + table.stem
+    table["duplicate_of"] = [""] * 11 + ["A/2"]
+    table["lesion_fraction"] = 0.1
+    for measure in MEASURES:
+        table[measure] = 2 * iou / (1 + iou) if measure.startswith("dice") else iou
+    table["iou_class_mean"] = (iou + 1) / 2
+    table["dice_class_mean"] = 2 * (iou + 1) / (iou + 3)
+    folder.mkdir(parents=True)
+    table.to_csv(folder / "metrics.csv", index=False)
+    made = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
+    made["provenance"] = provenance("workflow_src.score_segmentation")
+    write_json(folder / "metrics.json", summarise(table, []) | made)
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Scores of three models at three seeds, and what the models cost."""
+    folder = tmp_path / "results"
+    for row, level in (("mkunet", 0.6), ("order", 0.75), ("unext", 0.55)):
+        for seed in range(3):
+            write_scores(folder / "scores" / "polyps" / row / f"seed{seed}", seed, level)
+        cost = {"parameters": 27384 if row == "mkunet" else 1_471_921, "gflops": 0.0991}
+        write_json(folder / "cost" / "polyps" / f"{row}.json", cost)
+    (tmp_path / "published.yaml").write_text(yaml.safe_dump(PAPER))
+    return folder
+
+
+def make(results: Path, dataset="polyps", seeds=(0, 1, 2)):
+    """Make a table; returns its csv, its Markdown as text, and its LaTeX."""
+    spec = TableSpec(
+        rows=ROWS,
+        datasets={dataset: dataset.capitalize()},
+        columns=["parameters", "gflops", "dice", "iou", "iou_class_mean"],
+        seeds=list(seeds),
+        files={
+            "score": f"{results}/scores/{{dataset}}/{{row}}/seed{{seed}}/metrics.json",
+            "cost": f"{results}/cost/{{dataset}}/{{row}}.json",
+        },
+        reference="mkunet",
+    )
+    output = results.parent / "table3"
+    make_table.main("3", spec, results.parent / "published.yaml", output)
+    cells = pd.read_csv(output.with_suffix(".csv"))
+    return cells, output.with_suffix(".md").read_text(), output.with_suffix(".tex").read_text()
+
+
+def cell(cells: pd.DataFrame, row: str, column: str) -> pd.Series:
+    (found,) = (c for _, c in cells.iterrows() if (c.row, c.column) == (row, column))
+    return found
+
+
+def read_markdown(text: str) -> dict[str, dict[str, str]]:
+    lines = [
+        [part.strip() for part in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    return {line[0]: dict(zip(lines[0][1:], line[1:], strict=True)) for line in lines[2:]}
+
+
+def read_latex(text: str) -> dict[str, dict[str, str]]:
+    plain = text.replace(r"\%", "%").replace(r"$\uparrow$", "↑").replace(r"$\downarrow$", "↓")
+    lines = [
+        re.split(r"\s*&\s*", line.removesuffix(r"\\").strip())
+        for line in plain.splitlines()
+        if line.endswith(r"\\")
+    ]
+    return {line[0]: dict(zip(lines[0][1:], line[1:], strict=True)) for line in lines[1:]}
+
+
+def per_image(results: Path, row: str, seeds=(0, 1, 2)) -> list[pd.DataFrame]:
+    """The per-image scores of each seed without the repeated image."""
+    files = (results / "scores" / "polyps" / row / f"seed{s}" / "metrics.csv" for s in seeds)
+    return [pd.read_csv(file).iloc[:11] for file in files]
+
+
+def test_means_and_intervals_over_seeds_are_those_of_the_images(results):
+    cells, *_ = make(results)
+    for row in ROWS:
+        for measure in ("dice", "iou", "iou_class_mean"):
+            means = [100 * table[measure].mean() for table in per_image(results, row)]
+            found = cell(cells, row, measure)
+            assert found["mean"] == pytest.approx(np.mean(means))
+            interval = stats.t.interval(0.95, 2, np.mean(means), np.std(means, ddof=1) / 3**0.5)
+            assert (found.low, found.high) == pytest.approx(interval)
+            assert found.runs == 3
+            assert found.interval_over == "seeds"
+    assert cell(cells, "mkunet", "parameters")["mean"] == 27384
+    assert np.isnan(cell(cells, "mkunet", "parameters").low)
+
+
+def test_a_single_seed_has_an_interval_over_images(results):
+    cells, text, _ = make(results, seeds=[1])
+    (table,) = per_image(results, "order", seeds=[1])
+    found = cell(cells, "order", "dice")
+    assert found.interval_over == "images"
+    half = 1.96 * 100 * table.dice.std() / 11**0.5
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.2)
+    assert found.low < 100 * table.dice.mean() < found.high
+    assert "95 % interval over images (bootstrap, by case)" in text
+
+
+def test_gains_are_paired_by_image_with_seeds_averaged(results):
+    cells, text, _ = make(results)
+    ours, theirs = (
+        np.mean([table.iou for table in per_image(results, row)], axis=0)
+        for row in ("order", "mkunet")
+    )
+    found = cell(cells, "order", "iou")
+    assert found.gain == pytest.approx(100 * (ours - theirs).mean())
+    assert found.gain_low < found.gain < found.gain_high
+    assert found.gain_images == 11
+    exact = stats.permutation_test(
+        (ours - theirs,), np.mean, permutation_type="samples", n_resamples=2**11
+    )
+    assert found.gain_p == pytest.approx(exact.pvalue, abs=0.01)
+    assert f"ORDER, Polyps, mIoU: {found.gain:+.1f}" in text
+    assert np.isnan(cell(cells, "mkunet", "iou").gain)
+
+
+def test_published_figures_stand_beside_ours(results):
+    cells, text, _ = make(results)
+    found = cell(cells, "order", "dice")
+    assert found.published == 81.3
+    assert found.difference == pytest.approx(found["mean"] - 81.3)
+    table = read_markdown(text)
+    assert table["ORDER"]["mDice ↑"].endswith(f"] (81.3; {found.difference:+.1f})")
+    assert table["MK-UNet"]["Params ↓"] == "27,384 (27,000; +384)"
+    assert table["UNeXt"]["Params ↓"] == "1.47M"
+    assert table["MK-UNet"]["GFLOPs ↓"] == "0.099 (0.150; -0.051)"
+    assert "(" not in table["MK-UNet"]["mIoU with background ↑"]
+
+
+def test_reasons_for_other_costs_are_given_for_the_rows_that_are_there(results):
+    published = results.parent / "published.yaml"
+    paper = yaml.safe_load(published.read_text())
+    paper["3"]["why"] = {"unext": "counted otherwise.", "egeunet": "of a row not here."}
+    published.write_text(yaml.safe_dump(paper))
+    _, text, latex = make(results)
+    for made in (text, latex):
+        assert "UNeXt, the paper's cost: counted otherwise." in made
+        assert "of a row not here" not in made
+
+
+def test_rows_that_only_the_paper_has_are_said_not_to_have_run(results):
+    cells, text, _ = make(results)
+    assert cell(cells, "giant", "dice").text == "not run"
+    table = read_markdown(text)
+    assert table["giant"]["mDice ↑"] == "not run (85.7)"
+    assert table["giant"]["Params ↓"] == "not run (31.00M)"
+    assert table["giant"]["mIoU ↑"] == ""
+
+
+def test_the_three_formats_say_the_same(results):
+    cells, text, latex = make(results)
+    markdown = read_markdown(text.replace("**", ""))
+    assert markdown == read_latex(re.sub(r"\\textbf{([^}]*)}", r"\1", latex))
+    titles = {"dice": "mDice ↑", "iou": "mIoU ↑", "gflops": "GFLOPs ↓"}
+    for _, found in cells[cells["mean"].notna()].iterrows():
+        if found.column in titles:
+            numbers = re.findall(r"[+-]?[\d.]+", markdown[found.label][titles[found.column]])
+            expected = [found["mean"], found.low, found.high, found.published, found.difference]
+            expected = [value for value in expected if not np.isnan(value)]
+            assert [float(n) for n in numbers] == pytest.approx(expected, abs=0.0501)
+    for remark in (line[2:] for line in text.splitlines() if line.startswith("- ")):
+        assert remark.replace("%", r"\%").replace("<", "$<$") in latex
+    assert latex.count("{") == latex.count("}")
+    assert r"\label{tab:3}" in latex
+
+
+@pytest.mark.parametrize("gone", ["one seed", "a model", "the reference", "all"])
+def test_missing_metrics_leave_the_rest_of_the_table(results, gone):
+    scores = results / "scores" / "polyps"
+    whole, *_ = make(results)
+    shutil.rmtree({"one seed": scores / "unext" / "seed1", "a model": scores / "unext",
+                   "the reference": scores / "mkunet", "all": scores}[gone])  # fmt: skip
+    cells, text, _ = make(results)
+    lost = {"one seed": [], "a model": ["unext"], "the reference": ["mkunet"], "all": list(ROWS)}
+    for row in ROWS:
+        if row in lost[gone]:
+            assert cell(cells, row, "dice").text == "not run"
+            assert "not run" in read_markdown(text)[ROWS[row]]["mDice ↑"]
+        elif (gone, row) == ("one seed", "unext"):
+            means = [100 * t.dice.mean() for t in per_image(results, row, seeds=(0, 2))]
+            assert cell(cells, row, "dice")["mean"] == pytest.approx(np.mean(means))
+            assert cell(cells, row, "dice").runs == 2
+        else:
+            assert cell(cells, row, "dice")["mean"] == cell(whole, row, "dice")["mean"]
+        assert cell(cells, row, "gflops")["mean"] == 0.0991
+    assert (" against MK-UNet" in text) == (gone in ("one seed", "a model"))
+
+
+def test_a_data_set_that_the_paper_lacks_is_tabled_and_drawn(results):
+    for part in ("scores", "cost"):
+        (results / part / "polyps").rename(results / part / "moles")
+    cells, text, _ = make(results, dataset="moles")
+    assert "(" not in read_markdown(text)["ORDER"]["mDice ↑"]
+    assert cells["mean"].notna().all()
+    figure = results.parent / "figure"
+    plot_accuracy_cost.main(results.parent / "table3.csv", dataset="moles", output=figure)
+    assert figure.with_suffix(".png").stat().st_size > 1000
+
+
+def test_only_what_tests_support_is_bold(results):
+    cells, text, _ = make(results)
+    assert [(c.row, c.column) for c in cells.itertuples() if c.best is True] == [
+        ("order", name) for name in ("dice", "iou", "iou_class_mean")
+    ]
+    assert text.count("**") == 2 * 3 and "Bold: better than every other row" in text
+    copies = results / "scores" / "polyps"
+    shutil.rmtree(copies / "unext")
+    shutil.copytree(copies / "order", copies / "unext")  # two that are equally good
+    cells, text, _ = make(results)
+    assert "**" not in text and "Bold" not in text
+    assert not [c for c in cells.itertuples() if c.best is True]
+
+
+def test_a_changed_metric_changes_its_cells_alone(results):
+    before, *_ = make(results)
+    place = results / "scores" / "polyps" / "unext" / "seed1"
+    shutil.rmtree(place)
+    write_scores(place, 1, 0.3)
+    after, *_ = make(results)
+    changed = [
+        (a.row, a.column)
+        for a, b in zip(before.itertuples(), after.itertuples(), strict=True)
+        if a.mean != b.mean and not (np.isnan(a.mean) and np.isnan(b.mean))
+    ]
+    assert changed == [("unext", name) for name in ("dice", "iou", "iou_class_mean")]
+
+
+def test_the_caption_says_seeds_and_images(results):
+    *_, latex = make(results)
+    (caption,) = re.findall(r"\\caption{(.*)}", latex)
+    assert caption == "Table 3: Segmentation. Seeds: 0, 1, 2. Polyps: 11 test images."
+
+
+def test_every_cell_names_the_files_behind_it(results):
+    make(results)
+    facts = json.loads((results.parent / "table3.json").read_text())
+    for cell in facts["cells"]:
+        files = [Path(file["path"]) for file in cell["from"]]
+        if cell["row"] == "giant":
+            assert not files
+            continue
+        assert len(files) == (1 if cell["column"] in ("parameters", "gflops") else 3)
+        for file, path in zip(cell["from"], files, strict=True):
+            assert cell["row"] in str(path)
+            assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_table_says_which_runs_data_and_environment_it_comes_from(results):
+    make(results)
+    facts = json.loads((results.parent / "table3.json").read_text())
+    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+    assert lock.startswith(facts["provenance"]["lock"]) and facts["provenance"]["libraries"]
+    (cell,) = [c for c in facts["cells"] if (c["row"], c["column"]) == ("order", "dice")]
+    assert [file["weights"] for file in cell["from"]] == ["order 0", "order 1", "order 2"]
+    assert len({file["data"] for file in cell["from"]}) == 1 and cell["from"][0]["data"]
+    assert all(file["lock"] == facts["provenance"]["lock"] for file in cell["from"])
+    config = facts["config"]
+    shutil.rmtree(results / "scores" / "polyps" / "unext")
+    make(results)
+    assert json.loads((results.parent / "table3.json").read_text())["config"] == config
+
+
+def test_latex_is_balanced_and_its_rows_are_as_wide_as_its_columns(results):
+    *_, latex = make(results)
+    opened = re.findall(r"\\(begin|end){(\w+)}", latex)
+    stack = []
+    for kind, name in opened:
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert not stack
+    (columns,) = re.findall(r"\\begin{tabular}{(\w+)}", latex)
+    rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
+    bare = re.sub(r"\\[a-zA-Z]+|\\[%&_#$]|\$[^$]*\$", "", latex)
+    assert not re.findall(r"[%_#$^~<>]", bare.replace("{%\n", "").replace("{>}", ""))
+    assert not re.findall(r"[^\x00-\x7f]", bare)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles(results, tmp_path):
+    make(results)
+    shutil.copy(results.parent / "table3.tex", tmp_path / "table.tex")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}"
+        "\\begin{document}\\input{table}\\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout and "undefined" not in done.stdout.lower()

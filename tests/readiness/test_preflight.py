@@ -1,0 +1,271 @@
+"""What is checked before a study's hours are spent: each fault is named, with its remedy."""
+
+import copy
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+from safetensors.numpy import save_file
+
+from workflow_src import estimate_hours
+from workflow_src.common.errors import InputError
+from workflow_src.common.partitions import granted, grown
+from workflow_src.data.photographs import find_pairs
+from workflow_src.preflight import findings as preflight_findings
+from workflow_src.readiness import disk, inputs, machine
+from workflow_src.study.loading import load_study as study
+
+
+@pytest.fixture(scope="module")
+def _paper():
+    return study([])
+
+
+@pytest.fixture
+def paper(_paper):
+    """The paper's configuration, to be changed at will."""
+    return copy.deepcopy(_paper)
+
+
+def said(findings) -> tuple[list[str], str]:
+    """The levels and the text of findings."""
+    findings = list(findings)
+    return [f.level for f in findings], "\n".join(map(str, findings))
+
+
+def preflight(folder, *configfiles) -> subprocess.CompletedProcess:
+    arguments = [part for file in configfiles for part in ("--configfiles+", str(file))]
+    return subprocess.run(
+        [sys.executable, "-m", "workflow_src.preflight", *arguments],
+        cwd=folder, capture_output=True, text=True, env={"PATH": "/nothing"},
+    )  # fmt: skip
+
+
+def test_the_demo_is_ready_without_a_cluster(checkout):
+    done = preflight(checkout, "config/demo.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAIL" not in done.stdout
+    for line in ("OK   config: study demo", "OK   environment: ", "OK   GPUs: none is asked for",
+                 "WARN Slurm: slurm_account is CHANGE_ME", "OK   data, polyps: drawn"):  # fmt: skip
+        assert line in done.stdout
+
+
+def test_a_study_that_would_break_ends_with_an_error(checkout, tmp_path):
+    (tmp_path / "typo.yaml").write_text("seed: [1]")
+    done = preflight(checkout, "config/demo.yaml", tmp_path / "typo.yaml")
+    assert done.returncode == 1
+    assert "FAIL config: seed is no known key; did you mean seeds?" in done.stdout
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({"datasets": {"kits19": {"root": str(tmp_path / "empty"), "phantom": None}}})
+    )
+    done = preflight(checkout, "config/demo.yaml", tmp_path / "mine.yaml")
+    assert done.returncode == 1 and "1 to mend" in done.stderr
+    assert "FAIL data, kits19" in done.stdout and "holds no case_XXXXX folder" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "No such file"), ("seeds: [0", "expected ','"), ("seeds", "holds no keys with values")],
+)
+def test_a_config_file_that_is_none_is_named_in_one_line(tmp_path, text, words):
+    file = tmp_path / "mine.yaml"
+    if text:
+        file.write_text(text)
+    for read in (study, estimate_hours.main):
+        with pytest.raises(InputError, match=rf"mine\.yaml .*{words}.*: give a config file$"):
+            read([file])
+
+
+def test_any_folder_will_do_to_start_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, text = said(preflight_findings(study([ROOT / "config" / "demo.yaml"])))
+    assert "environment: " in text and "Slurm: slurm_account is CHANGE_ME" in text
+
+
+def test_raw_sets_are_counted_and_opened(paper, polyps_raw, kidneys_raw):
+    paper["datasets"]["polyps"]["root"] = str(polyps_raw)
+    paper["datasets"]["polyps"]["reading"]["test_sets"] = ["Phantom-A", "Phantom-B", "ETIS"]
+    paper["datasets"]["kits19"]["root"] = str(kidneys_raw)
+    levels, text = said(inputs.data_sets(paper))
+    assert levels == ["WARN", "OK", "WARN"]  # a test set is lacking; few cases
+    assert "test sets ETIS are not under" in text
+    assert "12 in TrainDataset, 3 in Phantom-A, 3 in Phantom-B" in text
+    assert "18 pairs opened" in text and "5 cases" in text and "too few" in text
+
+
+@pytest.mark.parametrize("fault", ["cut image", "no mask", "no test set"])
+def test_a_faulty_set_is_refused(fault, paper, polyps_raw, tmp_path):
+    root = tmp_path / "polyps"
+    shutil.copytree(polyps_raw, root)
+    image = find_pairs(root / "TrainDataset")[0][0]
+    if fault == "cut image":
+        image.write_bytes(image.read_bytes()[:200])
+    elif fault == "no mask":
+        (image.parent.parent / "masks" / image.with_suffix(".png").name).unlink()
+    else:
+        shutil.rmtree(root / "TestDataset")
+    paper["datasets"] = {"polyps": paper["datasets"]["polyps"] | {"root": str(root)}}
+    levels, text = said(inputs.data_sets(paper))
+    assert "FAIL" in levels
+    assert ("TestDataset" if fault == "no test set" else str(image)) in text
+
+
+def test_weights_are_whole_and_pinned(paper, tmp_path):
+    import numpy as np
+
+    for part in inputs.STABLE_DIFFUSION:
+        (tmp_path / part).mkdir()
+    for part in ("unet", "vae", "text_encoder"):
+        save_file({"a": np.zeros(1000, np.float32)}, tmp_path / part / "model.safetensors")
+    other = tmp_path / "inception.pth"
+    other.write_bytes(b"something else")
+    paper["backbone"]["path"] = str(tmp_path)
+    paper["metrics"]["inception"]["path"] = str(other)
+    levels, text = said(inputs.weights(paper))
+    assert levels == ["OK", "WARN", "WARN"]
+    assert "3 whole files" in text and "inception.pth is not the pinned file" in text
+    assert "snakemake --cores 1 resources/metrics/open_clip_model.safetensors (with" in text
+    cut = tmp_path / "vae" / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-8])
+    levels, text = said(inputs.weights(paper))
+    assert levels[0] == "FAIL" and f"{cut} is damaged" in text
+    shutil.rmtree(tmp_path / "tokenizer")
+    levels, text = said(inputs.weights(paper))
+    assert levels[0] == "FAIL" and "lacks tokenizer" in text
+
+
+def test_a_fetched_file_that_is_not_the_pinned_one_is_refused(paper, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "resources/metrics/open_clip_model.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"cut")
+    levels, text = said(inputs.weights(paper))
+    assert levels[2] == "FAIL" and "remove it, then: snakemake --cores 1 resources" in text
+    paper["metrics"]["clip"]["sha256"] = inputs.file_sha256(file)
+    assert said(inputs.weights(paper))[0][2] == "OK"
+
+
+def test_a_disk_that_is_too_small_is_refused(paper, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    needed = sum(disk.estimate(paper).values())
+    for free, level in ((0.9 * needed, "FAIL"), (1.1 * needed, "WARN"), (2 * needed, "OK")):
+        usage = shutil._ntuple_diskusage(10**13, 0, int(free * 2**30))
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, usage=usage: usage)
+        levels, text = said(disk.space(paper))
+        assert levels == [level] and f"{needed:.1f} GiB" in text
+
+
+def test_more_seeds_and_rows_need_more_disk(paper):
+    few = disk.estimate(paper)
+    paper["seeds"] = [0, 1, 2, 3, 4, 5]
+    more = disk.estimate(paper)
+    assert more["synthetic"] == pytest.approx(2 * few["synthetic"])
+    assert more["models"] > few["models"] and more["fetched"] == few["fetched"]
+    paper["tables"]["4"]["rows"] = ["distillation"]
+    assert disk.estimate(paper)["models"] < more["models"]
+
+
+def test_packages_unlike_the_lock_are_named(tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("numpy==0.1 \\\n    --hash=sha256:0\nnot-there-at-all==2.0\n")
+    assert machine.unlike_the_lock(lock.read_text())["not-there-at-all"] == ("2.0", None)
+    levels, text = said(machine.environment(lock))
+    assert levels == ["FAIL"] and "numpy 0.1 is pinned" in text and "make setup" in text
+    lock.write_text("numpy==0.1 ; sys_platform == 'win32' \\\n")
+    assert said(machine.environment(lock))[0] == ["OK"]
+
+
+@pytest.mark.parametrize("visible, level", [(0, "FAIL"), (1, "FAIL"), (2, "OK")])
+def test_gpus_are_as_many_as_a_job_asks_for(visible, level, paper, monkeypatch):
+    import torch
+
+    monkeypatch.setenv("PATH", "/nothing")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: visible)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "A GPU")
+    paper["resources"]["train_controlnet"]["gpu"] = 2
+    assert said(machine.gpus(paper))[0] == [level]
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A profile, and commands that answer as Slurm's do; without accounting if it is so told."""
+    profile, commands = tmp_path / "slurm", tmp_path / "bin"
+    shutil.copytree(ROOT / "slurm", profile)
+    commands.mkdir()
+
+    def set_up(account: str, partitions: dict, accounting: bool = True):
+        answers = {"sbatch": "", "sinfo": "echo cpu; echo gpu", "sacctmgr": "echo lab"}
+        if not accounting:
+            answers["sacctmgr"] = "echo 'no accounting here' >&2; exit 1"
+        for name, answer in answers.items():
+            (commands / name).write_text(f"#!/bin/sh\n{answer}\n")
+            (commands / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(commands))
+        settings = {"default-resources": [f"slurm_account={account}"], "retries": 2}
+        (profile / "profile.yaml").write_text(yaml.safe_dump(settings))
+        (profile / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
+        return profile
+
+    return set_up
+
+
+def test_an_attempt_asks_for_no_more_than_a_partition_grants():
+    limits = {"cpu": {"max_runtime": 9000}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
+    longest = granted(limits, "runtime", gpus=1)
+    assert [grown(2880, attempt, longest) for attempt in (1, 2, 3)] == [2880, 5760, 5760]
+    assert grown(8000, 3, granted(limits, "mem_mb", gpus=1)) == 24000  # no limit is named
+    assert grown(7000, 2, longest) == 7000  # the first attempt's words stand
+
+
+LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 4}}
+
+
+@pytest.mark.parametrize(
+    "setting, levels, text",
+    [
+        ({}, ["OK", "OK"], "may use the account lab"),
+        ({"account": "CHANGE_ME"}, ["FAIL", "OK"], "slurm_account is CHANGE_ME"),
+        ({"account": "theirs"}, ["OK", "FAIL"], "has no account theirs, only lab"),
+        ({"accounting": False}, ["OK", "WARN"], "slurm-status-command: squeue"),
+        (
+            {"partitions": {"night": LIMITS["gpu"]}},
+            ["FAIL", "OK"],
+            "has no partition night, only cpu, gpu",
+        ),
+        (
+            {"partitions": LIMITS | {"gpu": {"max_runtime": 1440, "max_gpu": 4}}},
+            ["FAIL", "OK", "OK"],
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {"partitions": LIMITS | {"gpu": LIMITS["gpu"] | {"max_mem_mb": 40000}}},
+            ["FAIL", "OK", "OK"],
+            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+        ),
+        (
+            {
+                "partitions": {
+                    "cpu": LIMITS["gpu"] | {"max_mem_mb": 48000},  # long
+                    "gpu": {"max_runtime": 2880, "max_mem_mb": 200000, "max_gpu": 4},  # large
+                }
+            },
+            ["WARN", "OK", "OK"],
+            "train_nnunet asks for 5760 minutes, 144000 MB and 1 GPUs at attempt 3",
+        ),
+    ],
+)
+def test_account_and_partitions_are_the_cluster_s(setting, levels, text, paper, cluster):
+    profile = cluster(**{"account": "lab", "partitions": LIMITS} | setting)
+    found, printed = said(machine.slurm(paper, profile))
+    assert found == levels and text in printed
+
+
+def test_a_queue_that_does_not_answer_is_named(paper, cluster, tmp_path):
+    profile = cluster("CHANGE_ME", LIMITS)
+    (tmp_path / "bin/sinfo").write_text("#!/bin/sh\necho 'No controller' >&2; exit 1")
+    levels, printed = said(machine.slurm(paper, profile))
+    assert levels == ["FAIL", "FAIL"] and "sinfo fails and says: No controller" in printed

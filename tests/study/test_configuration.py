@@ -1,0 +1,199 @@
+"""The configuration: each study is valid; a wrong one ends in one line that says what to do."""
+
+import copy
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from workflow_src.common.errors import InputError
+from workflow_src.study.configuration import merged, models_of, resolve, validated
+
+STUDIES = ["demo", "small"]
+
+
+def study(name: str = "config") -> dict:
+    """A study as Snakemake sees it: the paper's, overlaid."""
+    base = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    if name == "config":
+        return base
+    return merged(base, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", ["config", *STUDIES])
+def test_each_study_is_valid(name):
+    validated(study(name))
+
+
+def put(config: dict, key: str, value) -> dict:
+    """A copy with one key changed; dots separate the levels."""
+    config = copy.deepcopy(config)
+    *above, last = key.split(".")
+    place = config
+    for name in above:
+        place = place[name]
+    place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        # an unknown key, with the one that was meant
+        ("sedes", [0], ["sedes is no known key", "did you mean seeds?", "Allowed: study, seeds"]),
+        ("synthesis.training.step", 5, ["synthesis.training.step", "did you mean steps?"]),
+        ("synthesis.methods.law.gama", 0.1, ["methods.law.gama", "did you mean gamma?"]),
+        # a missing brace, as Snakemake hands it on: as text
+        ("datasets", "{polyps: {root: /x}", ["datasets is text", "{polyps: {root: /x}", "braces"]),
+        ("seeds", "[0, 1", ["seeds is text that YAML cannot read, '[0, 1'", "brackets"]),
+        # a wrong type
+        ("datasets", "polyps", ["datasets is 'polyps' (str)", "allowed: object"]),
+        ("datasets.polyps.label", None, ["datasets.polyps.label is None", "string"]),
+        ("seeds", "none", ["seeds is 'none' (str)", "allowed: array"]),
+        ("synthesis.training.steps", 1.5, ["synthesis.training.steps is 1.5", "integer"]),
+        ("downstream.mixes.real.real", "perhaps", ["downstream.mixes.real.real", "boolean"]),
+        # an impossible value
+        ("seeds", [], ["seeds is []", "at least 1 entries"]),
+        ("seeds", [1, 1], ["seeds is [1, 1]", "no entry twice"]),
+        ("synthesis.image_size", 100, ["synthesis.image_size is 100", "a multiple of 8"]),
+        ("synthesis.training.steps", 0, ["synthesis.training.steps is 0", "at least 1"]),
+        ("synthesis.methods.law.gamma", 1.0, ["methods.law.gamma is 1.0", "below 1"]),
+        ("backbone.kind", "sdxl", ["backbone.kind is 'sdxl'", "stable-diffusion, small"]),
+        ("backbone.revision", "main", ["backbone.revision is 'main'", "[0-9a-f]"]),
+        ("study", "a/b", ["study is 'a/b'", "text like"]),
+        ("datasets.kits19.reading.window", [9, 2], ["datasets.kits19.reading.window", "rising"]),
+        # names that point at nothing, or in a circle
+        ("synthesis.methods.law.extends", "lwa", ["methods.law.extends is 'lwa'", "allowed: "]),
+        ("synthesis.methods.distillation.extends", "law", ["extends itself", " -> "]),
+        ("tables.1.rows", ["lwa"], ["tables.1.rows has 'lwa'", "allowed: uniform"]),
+        ("downstream.mixes.real_law.method", "lwa", ["mixes.real_law.method has 'lwa'"]),
+        ("figures.segmenter", "unet", ["figures.segmenter has 'unet'", "nnunet-real"]),
+        ("tables.3.columns", ["dice", "fid"], ["tables.3.columns has 'fid'", "dice_256"]),
+        ("tables.1.columns", ["dice"], ["tables.1.columns has 'dice'", "allowed: fid, kid"]),
+        ("tables.2.columns", ["gflops", "stability"], ["tables.2.columns has 'stability'"]),
+        ("segmentation.models.mine", {"label": "x"}, ["models.mine lacks an architecture"]),
+        ("resources.train_contrlnet", {"gpu": 2}, ["did you mean train_controlnet?"]),
+        # numbers that do not fit each other
+        ("resources.train_controlnet.gpu", 3, ["no multiple of micro_batch 4 x 3 GPUs"]),
+        ("synthesis.training.micro_batch", 5, ["no multiple of micro_batch 5"]),
+        ("synthesis.training.hint_channels", [16, 32], ["hint_channels has 2", "allowed: 4"]),
+        ("downstream.mixes.real_law.ratio", 2.0, ["mixes.real_law.ratio is 2.0", "per_mask"]),
+        ("downstream.mixes.real", {"label": "x", "real": False}, ["mixes.real is empty"]),
+    ],
+)
+def test_a_wrong_configuration_ends_in_one_line(key, value, words):
+    with pytest.raises(InputError) as raised:
+        validated(put(study(), key, value))
+    message = str(raised.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_key_is_named():
+    config = study()
+    del config["backbone"]
+    with pytest.raises(InputError, match="the top level lacks backbone"):
+        validated(config)
+
+
+def test_numbers_that_arrive_as_text_become_numbers():
+    config = put(study(), "synthesis.training.learning_rate", "1e-5")
+    config = put(config, "seeds", ["3", "4"])
+    config = put(config, "downstream.mixes.real.real", "true")
+    validated(config)
+    assert config["synthesis"]["training"]["learning_rate"] == 1e-5
+    assert config["seeds"] == [3, 4]
+    assert config["downstream"]["mixes"]["real"]["real"] is True
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["datasets.polyps.root", "backbone.path", "metrics.clip.path", "tables.2.reference",
+     "downstream.mixes.real.method", "datasets.kits19.reading.test_fraction"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["null", "~"])
+def test_null_that_arrives_as_text_becomes_null(key, text):
+    config = put(study(), key, text)
+    validated(config)
+    assert config == put(study(), key, None)
+
+
+def test_text_that_may_not_be_null_stays_text():
+    config = put(study(), "datasets.polyps.label", "null")
+    validated(config)
+    assert config["datasets"]["polyps"]["label"] == "null"
+
+
+def test_a_key_that_is_no_text_is_named():
+    config = study()
+    config["tables"][4] = {"rows": ["law"]}
+    with pytest.raises(InputError, match='tables has 4 as a key, which is no text: write "4"'):
+        validated(config)
+
+
+def test_resources_are_of_the_rules_that_ask_for_them():
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+    texts = [file.read_text() for file in (ROOT / "rules").glob("*.smk")]
+    asking = {rule for text in texts for rule in re.findall(r'\b(?:ask|growing)\("(\w+)"', text)}
+    assert set(schema["properties"]["resources"]["properties"]) == asking | {"default"}
+
+
+def own_set(root) -> dict:
+    """The least that a data set of one's own says."""
+    reading = {"format": "photographs", "test_fraction": 0.2}
+    return {"label": "Mine", "lesion": "polyp", "prompt": "x", "root": root, "reading": reading}
+
+
+def test_a_data_set_of_ones_own_needs_a_root_alone(tmp_path):
+    config = put(study(), "datasets.mine", own_set(str(tmp_path)))
+    validated(config)
+    assert config["datasets"]["mine"]["phantom"] is None
+    assert config["datasets"]["mine"]["download"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [({}, "archives, sha256"), ({"archives": {"a": "x"}}, "sha256")],
+)
+def test_a_data_set_from_nowhere_is_named(given, lacking):
+    config = put(study(), "datasets.mine", own_set(None) | {"download": given})
+    with pytest.raises(InputError, match=f"datasets.mine has no root .* lacks {lacking}: give"):
+        validated(config)
+
+
+def test_extending_takes_over_what_is_not_named():
+    synthesis = study()["synthesis"]
+    law = resolve(synthesis, "methods", "law")
+    assert law["steps"] == synthesis["training"]["steps"]
+    assert (law["teacher"], law["normalise"], law["clamp"], law["lambda_dice"]) == (1, 1, 1, 1.0)
+    assert "extends" not in law and "label" not in law
+    order = resolve(study()["segmentation"], "models", "order_34")
+    assert order["options"] == {"stages": [3, 4], "grid": 32}
+
+
+def test_models_are_the_light_ones_and_nnunet_on_each_mix():
+    config = study()
+    light, mixes = config["segmentation"]["models"], config["downstream"]["mixes"]
+    assert models_of(config) == [*light, *(f"nnunet-{mix}" for mix in mixes)]
+    assert {"order_34", "nnunet-real", "nnunet-real_law"} <= set(models_of(config))
+
+
+def test_every_key_is_described_or_named_by_its_values():
+    """schema.yaml is the reference of the keys: what it does not explain, nobody knows."""
+    schema = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
+
+    def silent(name, part):
+        if part.get("type") == "object" or "properties" in part or "object" in part.get("type", ""):
+            for key, below in part.get("properties", {}).items():
+                yield from silent(f"{name}.{key}", below)
+            extra = part.get("additionalProperties")
+            if isinstance(extra, dict):
+                yield from silent(f"{name}.*", extra)
+        elif "description" not in part and "enum" not in part:
+            yield name
+
+    leaves = [key for key in silent("", schema) if not key.endswith(("label", ".*"))]
+    allowed = {".tables.*.rows", ".tables.*.datasets", ".tables.*.columns"}
+    assert set(leaves) <= allowed, leaves

@@ -1,0 +1,152 @@
+"""The workflow as written: its style, its plans, its scripts' command lines, its refusals."""
+
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+SCRIPTS = sorted(
+    path.stem for path in (ROOT / "workflow_src").glob("*.py") if "run(main)" in path.read_text()
+)
+STAGES = {
+    "prepare_data", "train_controlnet", "sample_controlnet", "score_fidelity",
+    "score_faithfulness", "score_stability", "plan_nnunet", "preprocess_synthetic", "train_nnunet",
+    "predict_nnunet", "train_segmenter", "predict_segmenter", "score_segmentation", "measure_cost",
+    "make_table", "plot_synthesis", "plot_segmentation", "plot_delta_maps", "make_report",
+}  # fmt: skip
+OWN_STAGES = {
+    "config": {"fetch_polyps", "fetch_kits19", "fetch_stable_diffusion", "fetch_metric_weights"},
+    "demo": {"make_phantoms", "train_autoencoder", "train_denoiser"},
+    "small": {"fetch_polyps", "fetch_kits19", "train_autoencoder", "train_denoiser"},
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "rules"],
+    ],
+    ids=" ".join,
+)
+def test_style(command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_snakemake_lint(snakemake):
+    code, printed = snakemake("--lint")
+    assert code == 0, printed
+
+
+def planned(printed: str) -> dict[str, int]:
+    """Jobs per rule, as a dry-run prints them."""
+    table = re.search(r"^job +count\n-.*\n((?:\S+ +\d+\n)+)", printed, re.M)
+    return {} if table is None else {
+        row.split()[0]: int(row.split()[1]) for row in table[1].splitlines()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("study", OWN_STAGES)
+def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
+    code, printed = snakemake("-n", "--configfile", f"config/{study}.yaml")
+    assert code == 0, printed
+    jobs = planned(printed)
+    assert set(jobs) >= STAGES | OWN_STAGES[study]
+    if study == "config":
+        # 4 methods on two sets and Table 4's other rungs on one, by 3 seeds
+        assert jobs["train_controlnet"] == (4 + 4 + 3) * 3
+        assert jobs["train_nnunet"] == 5 * 2 * 3  # real, three methods, and the control
+        assert jobs["train_segmenter"] == 7 * 3
+
+
+@pytest.mark.parametrize("recipe", ["pranet", "mkunet"])
+def test_other_recipes_are_files_to_add(snakemake, recipe):
+    files = ["config/small.yaml", f"config/recipes/{recipe}.yaml"]
+    code, printed = snakemake("-n", "-p", "table3", "--configfile", *files)
+    assert code == 0, printed
+    assert '"loss":"structure"' in printed.replace(" ", "")
+    assert planned(printed)["train_segmenter"] == 4
+
+
+def test_named_targets_exist(snakemake):
+    targets = [*(f"table{n}" for n in range(1, 7)), "figures", "report"]
+    targets += ["ablation_law", "ablation_order"]
+    code, printed = snakemake("-n", "--configfile", "config/demo.yaml", "--", "all", *targets)
+    assert code == 0, printed
+    assert set(planned(printed)) >= set(targets)
+
+
+def test_what_handles_a_whole_image_set_is_no_job_of_the_login_node():
+    local = set()
+    for file in (ROOT / "rules").glob("*.smk"):
+        for text in file.read_text().split("\nrule ")[1:]:
+            if "localrule: True" in text:
+                local.add(text.split(":")[0])
+    local = {rule for rule in local if not rule.startswith(("fetch_", "make_", "plot_"))}
+    assert local == {"locate_raw", "score_stability"}
+
+
+def test_one_table_plans_only_what_it_needs(snakemake):
+    _, printed = snakemake("-n", "ablation_order", "--config", "seeds=[3]")
+    jobs = planned(printed)
+    assert jobs["train_segmenter"] == 5  # mkunet, order and its three other stage sets
+    assert not {"train_controlnet", "train_nnunet"} & set(jobs)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("sedes=[0]", "sedes is no known key; did you mean seeds?"),
+        ("synthesis={image_size: 65}", "synthesis.image_size is 65"),
+        ("datasets={polyps: {root: /nowhere}}", "datasets.polyps.root is '/nowhere', no folder"),
+        ("metrics={clip: {path: clip.pt}}", "metrics.clip.path is 'clip.pt', which is not here"),
+    ],
+)
+def test_a_wrong_setting_ends_in_one_line_and_runs_nothing(snakemake, checkout, setting, words):
+    code, printed = snakemake("--config", setting)
+    assert code != 0 and "Traceback" not in printed
+    [line] = [line for line in printed.splitlines() if line.startswith("config: ")]
+    assert words in line
+    assert not (checkout / "results").exists()
+
+
+def test_a_rule_is_hashed_with_the_script_that_it_runs():
+    """Otherwise a change of the script would rerun nothing."""
+    for file in (ROOT / "rules").glob("*.smk"):
+        for text in file.read_text().split("\nrule ")[1:]:
+            run = re.findall(r"-m workflow_src\.(\w+)", text)
+            hashed = re.findall(r'code=code\("(\w+)"\)', text)
+            name = text.split(":")[0]
+            # what is fetched stays the same whatever the code that fetched it
+            assert hashed == run or (name.startswith("fetch_") and not hashed), name
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_script_explains_itself(script, monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, f"workflow_src.{script}", raising=False)
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"workflow_src.{script}", run_name="__main__")
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.startswith("usage:")
+    assert not re.findall(r"(--[\w.]+) \S+ \((?:required|type)", printed)  # no description
+
+
+def test_parsing_loads_no_heavy_library():
+    heavy = "torch", "diffusers", "nnunetv2", "pandas", "numpy"
+    code = (
+        "import sys, workflow_src.study.configuration, workflow_src.common.code_hash;"
+        "import workflow_src.common.jobs;"
+        "import workflow_src.data.inventory;"
+        f"sys.exit(' '.join(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr.strip() == ""

@@ -1,0 +1,1 @@
+"""What all steps share: command line, whole outputs, resumable state, provenance, processes."""

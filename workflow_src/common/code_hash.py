@@ -1,0 +1,77 @@
+"""Which code a script runs: the modules it imports from here, and one hash over them.
+
+Snakemake knows neither. The rules pass the hash as a parameter, so that a change of the code reruns
+what that code made. The hash is taken over the syntax, without comments, docstrings and layout, so
+those, and the dates of the files, rerun nothing.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+ROOT = PACKAGE.parent
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module of this package; None for a name that is no module."""
+    path = ROOT.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _parsed(file: Path) -> tuple[str, frozenset[str]]:
+    """The bare code of a file and the modules of this package that it imports anywhere."""
+    tree = ast.parse(file.read_text())
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            imported |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            _drop_docstring(node)
+    ours = frozenset(m for m in imported if m.split(".")[0] == PACKAGE.name and _file_of(m))
+    return ast.unparse(tree), ours
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        first.value = ast.Constant("")
+
+
+def modules_of(module: str) -> list[str]:
+    """All modules of this package that a module runs, itself among them, sorted.
+
+    Args:
+        module: dotted name, "workflow_src.train_controlnet".
+
+    Raises:
+        ModuleNotFoundError: if there is no such module here.
+    """
+    if _file_of(module) is None:
+        raise ModuleNotFoundError(f"{module} is no module under {ROOT}")
+    found: set[str] = set()
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += _parsed(_file_of(name))[1] - found
+            parent = name.rpartition(".")[0]  # importing a.b runs a/__init__.py too
+            queue += [parent] if parent and _file_of(parent) else []
+    return sorted(found)
+
+
+@cache
+def code_hash(module: str) -> str:
+    """Twelve hex digits over the code that a script runs."""
+    digest = hashlib.sha256()
+    for name in modules_of(module):
+        digest.update(f"{name}\n{_parsed(_file_of(name))[0]}\n".encode())
+    return digest.hexdigest()[:12]

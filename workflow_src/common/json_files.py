@@ -1,0 +1,40 @@
+"""Reading the JSON files in which one step tells another what it made."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workflow_src.common.errors import InputError
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content.
+
+    Raises:
+        InputError: if the file is cut off, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:  # of the JSON, or of what is no text
+        raise InputError(
+            f"{path} is damaged ({error}): copy it again, or remove it and make it again"
+        ) from error
+
+
+@contextmanager
+def facts_of(path: Path) -> Iterator[dict]:
+    """A JSON file's content, to be taken apart in the block: what it lacks there is named.
+
+    Raises:
+        InputError: if the file is damaged, or has not the keys that the block takes it to have.
+    """
+    content = read_json(path)
+    try:
+        yield content
+    except (AttributeError, KeyError, TypeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise InputError(
+            f"{path} is from another version of this workflow, or damaged ({reason}): make it again"
+        ) from error

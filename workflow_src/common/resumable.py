@@ -1,0 +1,96 @@
+"""The state that an unfinished training keeps: its checkpoint and its log."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from workflow_src.common.code_hash import code_hash
+from workflow_src.common.outputs import move_into
+
+
+class State:
+    """Where an unfinished training keeps its checkpoint and log, so that a killed one goes on.
+
+    It is keyed by all that shapes the result (settings, code, data), so a run never resumes from
+    another recipe's state. It lies in the output folder but is no output: Snakemake, which deletes
+    a job's outputs before it starts the job again, leaves it alone.
+
+    Args:
+        output: folder of the finished training.
+        script: dotted name of the script, whose code goes into the key.
+        shaped_by: settings and input hashes, as JSON-able data.
+    """
+
+    def __init__(self, output: Path, script: str, shaped_by: dict):
+        self.output = Path(output)
+        text = json.dumps([code_hash(script), shaped_by], sort_keys=True, default=str)
+        self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.folder = self.output / f".state-{self.key}"
+        others = [p for p in self.output.glob(".state-*") if p != self.folder]
+        for other in others:  # made by other settings, code or data: of no use to this run
+            print(f"{other.name} belongs to another recipe or code: not resumed, removed")
+            shutil.rmtree(other, ignore_errors=True)  # another process may be at it too
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def save(self, payload: dict) -> None:
+        """Write a checkpoint whole: a kill at any moment leaves the old one or the new one."""
+        import torch
+
+        beside = self.checkpoint.with_suffix(".partial")
+        with open(beside, "wb") as file:
+            torch.save(payload, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self.checkpoint)
+
+    def load(self, device="cpu") -> dict | None:
+        """The last checkpoint, or None at a first start."""
+        import torch
+
+        if not self.checkpoint.is_file():
+            return None
+        payload = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        print(f"resumed from {self.checkpoint} at step {payload['step']}")
+        return payload
+
+    def finish(self, content: Path, marker: str) -> None:
+        """Move the finished folder's content, and the logs, to the output; then drop the state.
+
+        Logs are copied: a run that fails from here on must find them, to go on with them.
+        """
+        for log in self.folder.glob("*.csv"):
+            shutil.copy(log, content)
+        move_into(content, self.output, marker)
+        shutil.rmtree(self.folder)
+
+
+class CsvLog:
+    """A log with a row per logged step; on resuming, rows past the checkpoint are dropped.
+
+    Args:
+        path: the file.
+        step: the step resumed from; 0 begins anew.
+    """
+
+    def __init__(self, path: Path, step: int):
+        rows = list(csv.DictReader(path.open())) if step and path.is_file() else []
+        self._kept = [row for row in rows if int(row["step"]) <= step]
+        self.path, self._file, self._writer = path, None, None
+
+    def add(self, row: dict[str, float | int | None]) -> None:
+        """Append a row; the first row names the columns. None leaves its place empty."""
+        if self._writer is None:
+            self._file = self.path.open("w", buffering=1)
+            self._writer = csv.DictWriter(self._file, list(row))
+            self._writer.writeheader()
+            self._writer.writerows(self._kept)
+        self._writer.writerow(
+            {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+        )

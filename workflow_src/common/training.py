@@ -1,0 +1,212 @@
+"""What every training loop shares: randomness by step, resume, learning rates, the NaN stop.
+
+All randomness of a step is drawn from a generator seeded by the step's number. A resumed run needs
+no saved generator states and sees the data order and noise that an uninterrupted one sees.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from workflow_src.common.errors import InputError
+from workflow_src.common.resumable import CsvLog, State
+
+log = logging.getLogger(__name__)
+
+
+class Stateful(Protocol):
+    """A module, optimiser, average or scaler."""
+
+    def state_dict(self) -> dict: ...
+    def load_state_dict(self, state: dict) -> object: ...
+
+
+def generator_for(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator seeded by a key, such as (seed, "noise", step)."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def best_device() -> str:
+    """ "cuda" if there is a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def memory_for(images: int, key: str) -> Iterator[None]:
+    """Turn "out of memory" into a message that names the key to lower.
+
+    Args:
+        images: how many were on the device at once.
+        key: the setting that says so, and what lowering it changes.
+
+    Raises:
+        InputError: if the memory is too small.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError of a GPU is one too
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise InputError(f"the memory is too small for {images} images at once: {key}") from error
+
+
+def rows_of_step(step: int, batch_size: int, count: int, seed: int) -> Tensor:
+    """Rows of the data that a step trains on: epochs of shuffled rows, end to end.
+
+    Args:
+        step: from 0.
+        batch_size: rows per step.
+        count: rows of the data.
+        seed: of the shuffles.
+
+    Returns:
+        (batch_size,) int64.
+    """
+    positions = torch.arange(step * batch_size, (step + 1) * batch_size)
+    epochs = positions // count
+    orders = {
+        epoch: torch.randperm(count, generator=generator_for(seed, "epoch", epoch))
+        for epoch in epochs.unique().tolist()
+    }
+    return torch.stack(
+        [orders[e.item()][p % count] for e, p in zip(epochs, positions, strict=True)]
+    )
+
+
+def cosine(step: int, steps: int, warmup: int = 0, floor: float = 0.0) -> float:
+    """Learning-rate factor: linear warm-up, then half a cosine from 1 down to the floor."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(steps - warmup, 1)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def set_rate(optimizer: Optimizer, factor: float) -> None:
+    """Set every group's learning rate to a factor of the one that it was made with."""
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+        group["lr"] = group["initial_lr"] * factor
+
+
+def moving_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of a model's weights, with a short memory early on."""
+
+    def average(mean: Tensor, now: Tensor, n: Tensor) -> Tensor:
+        weight = torch.clamp((1.0 + n) / (10.0 + n), max=decay)
+        return mean.lerp(now, (1 - weight).to(mean.dtype))
+
+    return AveragedModel(model, avg_fn=average, use_buffers=True)
+
+
+def summed_up(name: str, values: Tensor) -> Tensor:
+    """Values of one scalar (N,) as one: of a minimum or maximum the extreme, else the mean."""
+    if name.endswith("_min"):
+        return values.amin()
+    return values.amax() if name.endswith("_max") else values.mean()
+
+
+class Journal:
+    """Collects a training's scalars without waiting for the device, and stops at a NaN.
+
+    Args:
+        csv: where the rows go; None in all processes but the first.
+        every: steps between rows; what lies between is `summed_up`, and for loss and gradient norm
+            the largest kept too.
+        rows: names the data rows of a step, for the message of a NaN.
+    """
+
+    def __init__(self, csv: CsvLog | None, every: int, rows=lambda step: "?"):
+        self.csv, self.every, self.rows = csv, every, rows
+        self._waiting: list[tuple[int, dict[str, Tensor | float]]] = []
+
+    def add(self, step: int, scalars: dict[str, Tensor | float]) -> None:
+        """Note the scalars of a step (counted from 0); writes a row when one is due."""
+        self._waiting.append((step, scalars))
+        if (step + 1) % self.every == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting as one row.
+
+        Raises:
+            FloatingPointError: naming step and data rows, if a value is not finite.
+        """
+        if not self._waiting:
+            return
+        names = list(self._waiting[0][1])
+        values = torch.stack(
+            [
+                torch.stack([torch.as_tensor(s[n], dtype=torch.float64).cpu() for n in names])
+                for _, s in self._waiting
+            ]
+        )
+        finite = values.isfinite().all(dim=1)
+        if not finite.all():
+            step = self._waiting[int((~finite).nonzero()[0])][0]
+            bad = dict(zip(names, values[int((~finite).nonzero()[0])].tolist(), strict=True))
+            raise FloatingPointError(
+                f"step {step + 1} is not finite ({bad}), on data rows {self.rows(step)}: lower the "
+                "learning rate or raise the precision; the last checkpoint is kept"
+            )
+        row = {"step": self._waiting[-1][0] + 1}
+        row |= {n: summed_up(n, v).item() for n, v in zip(names, values.T, strict=True)}
+        largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
+        row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}
+        if self.csv:
+            self.csv.add(row)
+        self._waiting = []
+
+
+def training_steps(
+    state: State,
+    parts: dict[str, Stateful],
+    steps: int,
+    checkpoint_every: int,
+    journal: Journal,
+    start: int,
+    main_process: bool = True,
+) -> Iterator[int]:
+    """Count the steps of a training, with a progress bar and checkpoints.
+
+    Args:
+        state: where checkpoints go.
+        parts: all that a checkpoint must hold.
+        steps: optimiser updates in all.
+        checkpoint_every: steps between checkpoints.
+        journal: flushed before each checkpoint, so that none is kept past a NaN.
+        start: the step to begin at, from `resume`.
+        main_process: whether this process shows and saves.
+
+    Yields:
+        The number of the step to take, from 0.
+    """
+    bar = tqdm(total=steps, initial=start, unit="step", disable=not main_process)
+    for step in range(start, steps):
+        yield step
+        bar.update()
+        if (step + 1) % checkpoint_every == 0 and step + 1 < steps:
+            journal.flush()
+            if main_process:
+                state.save({"step": step + 1} | {n: p.state_dict() for n, p in parts.items()})
+    journal.flush()
+    bar.close()
+
+
+def resume(state: State, parts: dict[str, Stateful], device="cpu") -> int:
+    """Load the last checkpoint into the parts; returns the step to go on from, 0 if none."""
+    payload = state.load(device)
+    if payload is None:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(payload[name])
+    return payload["step"]

@@ -1,0 +1,79 @@
+"""How a study differs from the paper: its protocol, and what it makes smaller. For tables' notes.
+
+Only the rules use this, so that no script's hash of its code depends on it.
+"""
+
+from workflow_src.study.configuration import models_of, resolve
+
+PAPER_GRID = 32  # ORDER's attention grid that gives the published operations
+PAPER_COST_SIZE = 256  # side length at which the paper counts operations
+
+
+def table_remarks(config: dict, number: str) -> list[str]:
+    """The protocol of a table, a line each: how it was trained, and which networks are smaller."""
+    synthesis, downstream = config["synthesis"], config["downstream"]["training"]
+    training, light = synthesis["training"], config["segmentation"]["training"]
+    size = synthesis["image_size"]
+    fit = (
+        "crops, padded with black where an image is smaller"
+        if light["fit"] == "crop"
+        else "resized"
+    )
+    lines = {
+        "synthesis": f"Study {config['study']}: {size}² images, ControlNets trained for "
+        f"{training['steps']} steps of {training['batch_size']} images, DDIM "
+        f"{synthesis['sampling']['steps']} steps, guidance {synthesis['sampling']['guidance']}. "
+        f"Mask Dice: what {synthesis['faithfulness_model']}, trained on real images, finds of the "
+        "conditioning mask.",
+        "downstream": f"Study {config['study']}: nnU-Net at {size}², planned on the real images "
+        f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
+        "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
+        "segmentation": f"Study {config['study']}: {light['image_size']}² ({fit}), "
+        f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
+        f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
+    }
+    kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
+    return [lines[kind.get(number, "segmentation")], *reduced_networks(config, number)]
+
+
+def grid_of(config: dict, model: str) -> int:
+    """The side of the grid that a light model attends on; the paper's where it sets none."""
+    recipe = resolve(config["segmentation"], "models", model)
+    return recipe.get("options", {}).get("grid", PAPER_GRID)
+
+
+def reduced_networks(config: dict, number: str) -> list[str]:
+    """Notes on networks of a table that are smaller than the published ones."""
+    rows = config["tables"][number]["rows"]
+    grids = {grid_of(config, row) for row in rows if row in config["segmentation"]["models"]}
+    notes = [
+        f"ORDER attends on a grid of {grid}², not {PAPER_GRID}²."
+        for grid in sorted(grids - {PAPER_GRID})
+    ]
+    network = config["downstream"]["training"].get("network")
+    if network and (number == "2" or any(row.startswith("nnunet-") for row in rows)):
+        notes.append(
+            "nnU-Net's planned network is replaced by a small one: channels "
+            f"{network['features']}, patches of {network['patch_size']}²."
+        )
+    return notes
+
+
+def reduced_costs(config: dict) -> list[str]:
+    """Costs that this study's settings change, as row.column: not the published network's."""
+    segmentation, downstream = config["segmentation"], config["downstream"]
+    found = {
+        f"{model}.gflops"
+        for model in segmentation["models"]
+        if resolve(segmentation, "models", model)["architecture"] == "order"
+        and grid_of(config, model) != PAPER_GRID
+    }
+    if downstream["training"].get("network"):
+        found |= {
+            f"nnunet-{mix}.{column}"
+            for mix in downstream["mixes"]
+            for column in ("parameters", "gflops")
+        }
+    if segmentation["cost_size"] != PAPER_COST_SIZE:
+        found |= {f"{model}.gflops" for model in models_of(config)}
+    return sorted(found)
