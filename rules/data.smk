@@ -107,7 +107,7 @@ rule prepare_data:
         mem_mb=growing("prepare_data", "mem_mb"),
         runtime=growing("prepare_data", "runtime"),
     params:
-        code=code("prepare_data"),
+        code=code("prepare_data", raw_members),
         root=raw_root,
         output=subpath(output[0], parent=True),
         reading=dataset_setting("reading"),

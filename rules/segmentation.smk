@@ -21,7 +21,7 @@ rule train_segmenter:
         runtime=growing("train_segmenter", "runtime"),
         gpu=ask("train_segmenter", "gpu"),
     params:
-        code=code("train_segmenter"),
+        code=code("train_segmenter", segmenter_members),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         recipe=segmenter_recipe,
@@ -48,7 +48,7 @@ rule predict_segmenter:
         runtime=growing("predict_segmenter", "runtime"),
         gpu=ask("predict_segmenter", "gpu"),
     params:
-        code=code("predict_segmenter"),
+        code=code("predict_segmenter", segmenter_members),
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
@@ -100,7 +100,7 @@ rule measure_cost:
         mem_mb=growing("measure_cost", "mem_mb"),
         runtime=growing("measure_cost", "runtime"),
     params:
-        code=code("measure_cost"),
+        code=code("measure_cost", segmenter_members),
         options=cost_options,
         size=config["segmentation"]["cost_size"],
     shell:

@@ -21,7 +21,7 @@ rule train_controlnet:
         runtime=growing("train_controlnet", "runtime"),
         gpu=ask("train_controlnet", "gpu"),
     params:
-        code=code("train_controlnet"),
+        code=code("train_controlnet", method_members),
         data=subpath(input.data, parent=True),
         latents=subpath(input.latents, parent=True),
         output=subpath(output[0], parent=True),
@@ -211,7 +211,7 @@ rule predict_synthetic_segmenter:
         runtime=growing("predict_segmenter", "runtime"),
         gpu=ask("predict_segmenter", "gpu"),
     params:
-        code=code("predict_segmenter"),
+        code=code("predict_segmenter", segmenter_members),
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),

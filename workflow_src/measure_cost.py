@@ -7,6 +7,10 @@ from typing import Any, Literal
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.common.registry import place_of
+from workflow_src.study.registries import SEGMENTERS
+
+SCRIPT = "workflow_src.measure_cost"
 
 
 def main(
@@ -21,7 +25,7 @@ def main(
     """Measure a network.
 
     Args:
-        model: mkunet, order, unext, egeunet, or nnunet, which needs a plan.
+        model: a light segmenter, such as order, or nnunet, which needs a plan.
         options: of the architecture, such as stages for order.
         plan: for nnunet: folder that `plan_nnunet` wrote.
         size: side length of the image.
@@ -39,6 +43,7 @@ def main(
     if size < 32 or size % 32:
         raise InputError(f"--size {size}: give a multiple of 32, which every level halves evenly")
     nnunet = model == "nnunet"
+    members = [] if nnunet else [place_of(SEGMENTERS, model, "a segmenter")]
     network = planned_network(plan) if nnunet else build_segmenter(model, **(options or {}))
     device = device or best_device()
     network.to(device)
@@ -58,7 +63,7 @@ def main(
         facts["peak_activation_mib"] = cost.peak_activation_bytes(network, size) / 2**20
     print(json.dumps(facts, indent=2))
     if output:
-        write_json(output, facts | {"provenance": provenance("workflow_src.measure_cost")})
+        write_json(output, facts | {"provenance": provenance(SCRIPT, *members)})
 
 
 def planned_network(plan: Path | None):

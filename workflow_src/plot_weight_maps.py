@@ -21,13 +21,8 @@ def main(trained: Path, data: Path, output: Path) -> None:
     """
     import torch
 
-    from workflow_src.diffusion.weighting import (
-        adaptive_weights,
-        final_weights,
-        mask_at_latent,
-        multiplier,
-        ratio_weights,
-    )
+    from workflow_src.diffusion.law import adaptive_weights, multiplier
+    from workflow_src.diffusion.weighting import final_weights, mask_at_latent, ratio_weights
     from workflow_src.study.synthesis import ControlNetRecipe
 
     files = sorted(trained.glob("delta_*.npz"))

@@ -12,6 +12,8 @@ from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 
+SCRIPT = "workflow_src.predict_segmenter"
+
 
 def main(
     model: Path,
@@ -43,9 +45,7 @@ def main(
             images = np.stack([prepared.image(row) for row in part])
             for probability in trained.predict(images, [prepared.shape(row) for row in part]):
                 writer.put(probability)
-        writer.finish(
-            {"model": trained.weights, "provenance": provenance("workflow_src.predict_segmenter")}
-        )
+        writer.finish({"model": trained.weights, "provenance": provenance(SCRIPT, trained.place)})
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def main(
         names = ["file", "width", "height", "lesion_pixels", "lesion_fraction"]
         pd.DataFrame(rows, columns=names).to_csv(folder / "summary.csv", index=False)
         facts = {"model": trained.weights, "threshold": threshold}
-        write_json(folder / MARKER, facts | {"provenance": provenance(SCRIPT)})
+        write_json(folder / MARKER, facts | {"provenance": provenance(SCRIPT, trained.place)})
         shutil.rmtree(out / "probabilities", ignore_errors=True)  # an earlier call's
     if unread:
         raise InputError(

@@ -12,6 +12,7 @@ from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.study.registries import WEIGHTINGS
 from workflow_src.study.synthesis import ControlNetRecipe
 
 SCRIPT = "workflow_src.train_controlnet"
@@ -48,7 +49,8 @@ def main(
     prepared, cached = PreparedSet(data), load_latents(latents)
     facts = recipe_facts(recipe, cached, len(prepared.rows("train"))) | {"seed": seed}
     facts["backbone"] = file_sha256(backbone)
-    state = State(output, SCRIPT, facts)
+    members = [WEIGHTINGS[name] for name in recipe.weightings]
+    state = State(output, SCRIPT, facts, *members)
     schedule = DDPMScheduler.from_pretrained(backbone_folder(backbone) / "scheduler")
     preview = preview_grids(backbone, prepared, prompt, state.folder, best_device())
     trained = train_controlnet(
@@ -61,7 +63,7 @@ def main(
     save_trained(trained, content)
     for made in [*state.folder.glob("delta_*.npz"), *state.folder.glob("preview_*.png")]:
         shutil.copy(made, content)  # not moved: a run that fails now finds them again
-    write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT)})
+    write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT, *members)})
     state.finish(content, "recipe.json")
 
 

@@ -1,4 +1,4 @@
-"""Train a light segmenter: order, mkunet, unext or egeunet."""
+"""Train a light segmenter: order, mkunet, unext, egeunet, or one of your own."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.common.registry import place_of
 from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.study.registries import SEGMENTERS
 from workflow_src.study.segmentation import SegmenterRecipe
 
 SCRIPT = "workflow_src.train_segmenter"
@@ -28,13 +30,14 @@ def main(data: Path, output: Path, recipe: SegmenterRecipe, seed: int = 0) -> No
 
     prepared = PreparedSet(data)
     facts = {"recipe": asdict(recipe), "seed": seed, "data": prepared.meta["sha256"]}
-    state = State(output, SCRIPT, facts)
+    network = place_of(SEGMENTERS, recipe.architecture, "a segmenter")
+    state = State(output, SCRIPT, facts, network)
     model, outcome = train_segmenter(prepared, recipe, seed, state)
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, content / "model.safetensors")
-    facts |= {"kind": "segmenter", "outcome": outcome, "provenance": provenance(SCRIPT)}
+    facts |= {"kind": "segmenter", "outcome": outcome, "provenance": provenance(SCRIPT, network)}
     facts["weights"] = file_sha256(content / "model.safetensors")
     write_json(content / "recipe.json", facts)
     state.finish(content, "recipe.json")

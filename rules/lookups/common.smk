@@ -11,6 +11,8 @@ import yaml
 
 from workflow_src.common.code_hash import code_hash
 from workflow_src.study.configuration import models_of, resolve, validated
+from workflow_src.study.registries import RAW_FORMATS, SEGMENTERS, WEIGHTINGS
+from workflow_src.study.synthesis import ControlNetRecipe
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
 from workflow_src.common.stale_lock import drop_stale_lock
@@ -76,9 +78,15 @@ wildcard_constraints:
     number=r"[1-6]",
 
 
-def code(script):
-    """Hash of the code that a script runs: a parameter of its rule."""
-    return code_hash(f"workflow_src.{script}")
+def code(script, members=None):
+    """Hash of the code that a script runs: a parameter of its rule.
+
+    `members` looks up what the job names in a registry, whose code it runs too.
+    """
+    step = f"workflow_src.{script}"
+    if members is None:
+        return code_hash(step)
+    return lambda wildcards: code_hash(step, *members(wildcards))
 
 
 def ask(rule, what):
@@ -113,9 +121,23 @@ def method_recipe(wildcards):
     return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
 
 
+def method_members(wildcards):
+    """Where the weightings of a method lie."""
+    recipe = resolve(config["synthesis"], "methods", wildcards.method)
+    return [WEIGHTINGS[name] for name in ControlNetRecipe(**recipe).weightings]
+
+
 def light_recipe(model):
     """Settings of a light segmenter."""
     return resolve(config["segmentation"], "models", model)
+
+
+def segmenter_members(wildcards):
+    """Where the network of a light segmenter lies; nnU-Net's is in no registry."""
+    model = wildcards.get("light") or wildcards.model
+    if model.startswith("nnunet-"):
+        return []
+    return [SEGMENTERS[light_recipe(model)["architecture"]]]
 
 
 def view_of(model):

@@ -11,12 +11,13 @@ def source_of(dataset):
     return "local" if settings["root"] else "download"
 
 
-def datasets_from(source, kind=""):
-    """Regular expression of the data sets that come from a source."""
+def datasets_from(source, *formats):
+    """Regular expression of the data sets that come from a source, in some of the formats."""
     names = [
         name
         for name in DATASETS
-        if source_of(name) == source and kind in DATASETS[name]["reading"]["format"]
+        if source_of(name) == source
+        and DATASETS[name]["reading"]["format"] in (formats or RAW_FORMATS)
     ]
     return "|".join(names) or "none"
 
@@ -26,6 +27,11 @@ def raw_marker(wildcards):
     if source_of(wildcards.dataset) == "download":
         return f"data/{wildcards.dataset}/source.json"
     return f"<results>/raw/{wildcards.dataset}/source.json"
+
+
+def raw_members(wildcards):
+    """Where the reader of a raw set lies."""
+    return [RAW_FORMATS[DATASETS[wildcards.dataset]["reading"]["format"]]]
 
 
 def raw_root(wildcards, input):

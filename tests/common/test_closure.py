@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 from workflow_src.common import code_hash as closure
+from workflow_src.study import registries
 
 
 @pytest.fixture
@@ -20,10 +21,10 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
 
-    def hash_of(name):
+    def hash_of(name, *members):
         closure._parsed.cache_clear()
         closure.code_hash.cache_clear()
-        return closure.code_hash(f"workflow_src.{name}")
+        return closure.code_hash(f"workflow_src.{name}", *members)
 
     write("script", "from workflow_src.library import f\n\n\ndef main():\n    return f(1)\n")
     write("library", '"""Words."""\n\n\ndef f(x):\n    """More words."""\n    return x + 1\n')
@@ -59,6 +60,54 @@ def test_an_import_inside_a_function_counts(package):
 def test_a_script_that_is_not_there_is_named(package):
     with pytest.raises(ModuleNotFoundError, match="workflow_src.nothing"):
         package[1]("nothing")
+
+
+def registry(*members: str) -> str:
+    """The text of a registry of functions of the same name in `library` and `other`."""
+    return f"MEMBERS = { ({m: f'workflow_src.{m}:f' for m in members}) }\n"
+
+
+def test_a_new_member_of_a_registry_changes_nothing_that_the_others_made(package):
+    write, hash_of = package
+    write("script", "def main():\n    from workflow_src.study.registries import MEMBERS\n")
+    write("study/registries", registry("library"))
+    before = hash_of("script", "workflow_src.library:f")
+    write("study/registries", registry("library", "other"))
+    assert hash_of("script", "workflow_src.library:f") == before
+
+
+def test_a_member_counts_for_the_script_that_runs_it_alone(package):
+    write, hash_of = package
+    write("script", "def main():\n    from workflow_src.study.registries import MEMBERS\n")
+    write("study/registries", registry("library", "other"))
+    write("below", "z = 1\n")
+    write("library", "from workflow_src.below import z\n\n\ndef f(x):\n    return x + z\n")
+    ours, theirs = "workflow_src.library:f", "workflow_src.other:f"
+    before = {place: hash_of("script", place) for place in (ours, theirs)}
+    plain = hash_of("script")
+    assert len({plain, *before.values()}) == 3
+    assert hash_of("script", "workflow_src.library:g") != before[ours]  # same code, other member
+    write("below", "z = 2\n")
+    assert hash_of("script", ours) != before[ours]
+    assert hash_of("script", theirs) == before[theirs] and hash_of("script") == plain
+
+
+def test_neither_order_nor_repetition_of_members_matters(package):
+    write, hash_of = package
+    one, two = "workflow_src.library:f", "workflow_src.other:f"
+    assert hash_of("script", one, two) == hash_of("script", two, one, one)
+
+
+def test_the_real_registries_are_left_out_and_their_members_are_there():
+    assert closure._file_of(closure.REGISTRIES).is_file()
+    script = "workflow_src.train_segmenter"
+    for registry_ in (registries.WEIGHTINGS, registries.SEGMENTERS, registries.RAW_FORMATS):
+        assert len({closure.code_hash(script, p) for p in registry_.values()}) == len(registry_)
+    found = closure.modules_of(script)
+    assert (
+        "workflow_src.study.registries" in found and "workflow_src.segmentation.order" not in found
+    )
+    assert "workflow_src.diffusion.law" not in closure.modules_of("workflow_src.train_controlnet")
 
 
 def test_the_real_scripts_have_their_library_in_the_hash():

@@ -153,6 +153,6 @@ def test_memory_that_is_too_small_for_gradients_is_said_too(train, monkeypatch):
 
 def test_weights_that_nothing_would_train_are_refused(train):
     recipe = replace(UNIFORM, weighting="law", detach_weights=True)
-    with pytest.raises(InputError, match="nothing trains LAW's weights: set `lambda_dice` above"):
+    with pytest.raises(InputError, match="nothing trains the weights of law: set `lambda_dice`"):
         train(recipe)
     train(replace(recipe, lambda_dice=0.1))

@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 
 from workflow_src import make_audit
-from workflow_src.diffusion.weighting import adaptive_weights
+from workflow_src.diffusion.law import adaptive_weights
 from workflow_src.paper import audit_costs, audit_method, audit_tables
 from workflow_src.paper.audit import Study
 from workflow_src.paper.saturation import region_weights, saturated_below

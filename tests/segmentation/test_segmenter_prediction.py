@@ -8,9 +8,9 @@ from workflow_src import predict_segmenter
 from workflow_src.common.errors import InputError
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import resize_image
-from workflow_src.segmentation import NAMES
 from workflow_src.segmentation.batches import MEAN, STD, normalised
 from workflow_src.segmentation.prediction import TrainedSegmenter
+from workflow_src.study.registries import SEGMENTERS
 
 
 @pytest.mark.parametrize(("said", "given"), [("mkunet", "order"), ("order", "unext")])
@@ -71,7 +71,7 @@ def test_a_damaged_weight_file_is_named(untrained):
         TrainedSegmenter(file.parent, "cpu")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SEGMENTERS)
 @pytest.mark.parametrize("size", [(20, 27), (33, 64), (47, 61)])
 def test_models_trained_on_crops_take_images_of_any_size(untrained, name, size):
     # Some of them smaller than the network's stride of 32.

@@ -12,7 +12,6 @@ from torch import nn
 from workflow_src import train_segmenter
 from workflow_src.common.errors import InputError
 from workflow_src.segmentation import build_segmenter, training
-from workflow_src.segmentation.egeunet import AUXILIARY_WEIGHTS
 from workflow_src.segmentation.losses import bce_dice
 from workflow_src.study.segmentation import SegmenterRecipe
 
@@ -72,7 +71,7 @@ def test_auxiliary_losses_are_added_by_their_weights(batch):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
     loss = training.update(network, optimizer, *batch, SegmenterRecipe("egeunet"))
     logits, auxiliary = network(batch[0])
-    weighted = zip(AUXILIARY_WEIGHTS, auxiliary, strict=True)
+    weighted = zip(network.auxiliary_weights, auxiliary, strict=True)
     expected = bce_dice(logits, batch[1]) + sum(w * bce_dice(a, batch[1]) for w, a in weighted)
     torch.testing.assert_close(loss, expected.detach())
 

@@ -3,6 +3,10 @@
 Snakemake knows neither. The rules pass the hash as a parameter, so that a change of the code reruns
 what that code made. The hash is taken over the syntax, without comments, docstrings and layout, so
 those, and the dates of the files, rerun nothing.
+
+A step imports members of registries by the names in its settings. Its code does not show which, so
+they are given beside the script. The registries' own lines are left out: a new member reruns
+nothing that the others made.
 """
 
 import ast
@@ -12,6 +16,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
 ROOT = PACKAGE.parent
+REGISTRIES = "workflow_src.study.registries"
 
 
 def _file_of(module: str) -> Path | None:
@@ -45,19 +50,20 @@ def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
         first.value = ast.Constant("")
 
 
-def modules_of(module: str) -> list[str]:
-    """All modules of this package that a module runs, itself among them, sorted.
+def modules_of(*modules: str) -> list[str]:
+    """All modules of this package that some of them run, themselves among them, sorted.
 
     Args:
-        module: dotted name, "workflow_src.train_controlnet".
+        modules: dotted names, "workflow_src.train_controlnet".
 
     Raises:
-        ModuleNotFoundError: if there is no such module here.
+        ModuleNotFoundError: if one of them is not here.
     """
-    if _file_of(module) is None:
-        raise ModuleNotFoundError(f"{module} is no module under {ROOT}")
+    for module in modules:
+        if _file_of(module) is None:
+            raise ModuleNotFoundError(f"{module} is not a module under {ROOT}")
     found: set[str] = set()
-    queue = [module]
+    queue = list(modules)
     while queue:
         name = queue.pop()
         if name not in found:
@@ -69,9 +75,17 @@ def modules_of(module: str) -> list[str]:
 
 
 @cache
-def code_hash(module: str) -> str:
-    """Twelve hex digits over the code that a script runs."""
+def code_hash(script: str, *members: str) -> str:
+    """Twelve hex digits over the code that a script runs.
+
+    Args:
+        script: dotted name, "workflow_src.train_controlnet".
+        members: places, "module:attribute", of what its settings name in a registry.
+    """
     digest = hashlib.sha256()
-    for name in modules_of(module):
-        digest.update(f"{name}\n{_parsed(_file_of(name))[0]}\n".encode())
+    for place in sorted(set(members)):
+        digest.update(f"{place}\n".encode())
+    for name in modules_of(script, *(place.partition(":")[0] for place in members)):
+        if name != REGISTRIES:
+            digest.update(f"{name}\n{_parsed(_file_of(name))[0]}\n".encode())
     return digest.hexdigest()[:12]

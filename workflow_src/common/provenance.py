@@ -12,10 +12,14 @@ LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "nnunetv2", "to
              "open_clip_torch", "snakemake", "numpy", "pandas", "nibabel")  # fmt: skip
 
 
-def provenance(script: str) -> dict:
+def provenance(script: str, *members: str) -> dict:
     """Where a result comes from: commit, code, environment, library versions, hardware.
 
     No date: the same code on the same data writes the same bytes. Snakemake keeps the times.
+
+    Args:
+        script: dotted name of the script.
+        members: places of what its settings name in a registry.
     """
 
     def version(name: str) -> str | None:
@@ -26,7 +30,7 @@ def provenance(script: str) -> dict:
 
     return {
         "script": script,
-        "code": code_hash(script),
+        "code": code_hash(script, *members),
         "commit": _commit(),
         "lock": _lock(),
         "python": platform.python_version(),

@@ -22,11 +22,12 @@ class State:
         output: folder of the finished training.
         script: dotted name of the script, whose code goes into the key.
         shaped_by: settings and input hashes, as JSON-able data.
+        members: places of what the settings name in a registry, whose code goes into the key too.
     """
 
-    def __init__(self, output: Path, script: str, shaped_by: dict):
+    def __init__(self, output: Path, script: str, shaped_by: dict, *members: str):
         self.output = Path(output)
-        text = json.dumps([code_hash(script), shaped_by], sort_keys=True, default=str)
+        text = json.dumps([code_hash(script, *members), shaped_by], sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = self.output / f".state-{self.key}"
         others = [p for p in self.output.glob(".state-*") if p != self.folder]

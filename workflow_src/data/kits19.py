@@ -12,6 +12,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from workflow_src.common.errors import InputError
 from workflow_src.data.nifti import read_blocks, read_header, read_volume
 from workflow_src.data.prepared import Record
+from workflow_src.data.raw import RawSet
 from workflow_src.data.splits import hold_out
 
 Plane = Literal["axial", "coronal", "sagittal"]
@@ -22,7 +23,7 @@ KIDNEY, TUMOUR = 1, 2
 ORIENTATIONS = {"axial": "SPL", "coronal": "PIL", "sagittal": "LIP"}
 
 
-class KiTS19:
+class KiTS19(RawSet):
     """The raw KiTS19 set: `case_XXXXX/imaging.nii.gz` and `segmentation.nii.gz`.
 
     Args:
@@ -57,8 +58,7 @@ class KiTS19:
         split_seed: int = 0,
         threads: int = 1,
     ):
-        self.missing_sets: list[str] = []
-        self.empty: list[str] = []  # slices without the target are chosen by `slices`
+        super().__init__()
         self.plane, self.window, self.target, self.slices = plane, window, target, slices
         self.lowest = TUMOUR if target == "tumour" else KIDNEY  # label of the foreground
         self.cases = find_cases(root)

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import Record
+from workflow_src.data.raw import RawSet
 from workflow_src.data.splits import hold_out
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -124,7 +125,7 @@ def _is_grey(file: Image.Image) -> bool:
     return bool((colours == colours[..., :1]).all())
 
 
-class Photographs:
+class Photographs(RawSet):
     """A raw set of photographs, each its own case.
 
     Args:
@@ -153,9 +154,8 @@ class Photographs:
         empty_masks: Literal["keep", "drop", "refuse"] = "keep",
         threads: int = 1,
     ):
-        self.missing_sets: list[str] = []
+        super().__init__()
         self.files: list[Pair] = []
-        self.records: list[Record] = []
         if not root.is_dir():
             raise InputError(f"{root} is no folder: give the root of the raw images as `root`")
         if test_fraction is None:
@@ -214,10 +214,6 @@ class Photographs:
             self.files.append((image, mask))
             case = f"{source}/{image.stem}"
             self.records.append(Record(image.stem, source, case, split, height, width))
-
-    def groups(self) -> list[list[int]]:
-        """Rows that are read together: here each image alone."""
-        return [[row] for row in range(len(self.records))]
 
     def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Images (H, W, 3) uint8 and masks (H, W) of 0 and 1 of the rows."""

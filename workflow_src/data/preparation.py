@@ -11,12 +11,11 @@ from tqdm import tqdm
 
 from workflow_src.common.outputs import require_space, whole_folder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.kits19 import KiTS19
-from workflow_src.data.photographs import Photographs
 from workflow_src.data.prepared import PreparedWriter
-from workflow_src.data.raw import open_raw
+from workflow_src.data.raw import RawSet, open_raw
 from workflow_src.data.splits import find_duplicates, thumbnail
 from workflow_src.study.reading import Reading
+from workflow_src.study.registries import RAW_FORMATS
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
                 "missing_sets": raw.missing_sets,
                 "empty_masks": raw.empty,
                 "duplicates": [[names[i], names[j], round(d, 3)] for i, j, d in duplicates],
-                "provenance": provenance("workflow_src.prepare_data"),
+                "provenance": provenance("workflow_src.prepare_data", RAW_FORMATS[reading.format]),
             },
             {"duplicate_of": copies},
         )
@@ -58,7 +57,7 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
     log.info("%s: %d images (%s)", output, len(raw.records), counts)
 
 
-def _copy(raw: Photographs | KiTS19, writer: PreparedWriter, threads: int) -> np.ndarray:
+def _copy(raw: RawSet, writer: PreparedWriter, threads: int) -> np.ndarray:
     """Read every group of the raw set into the writer; returns thumbnails (N, 1024)."""
     thumbnails = np.zeros((len(raw.records), 1024))
     groups = raw.groups()

@@ -1,37 +1,69 @@
-"""The reader of each raw format."""
+"""Raw image sets: what a reader of a format must be, and the one that a study's reading names."""
 
+from inspect import signature
 from pathlib import Path
 
-from workflow_src.data.kits19 import KiTS19
-from workflow_src.data.photographs import Photographs
+import numpy as np
+
+from workflow_src.common.errors import InputError
+from workflow_src.common.registry import member
+from workflow_src.data.prepared import Record
 from workflow_src.study.reading import Reading
+from workflow_src.study.registries import RAW_FORMATS
 
 
-def open_raw(root: Path, reading: Reading, threads: int) -> Photographs | KiTS19:
-    """The raw set under a root, its pairs and headers checked.
+class RawSet:
+    """What every raw set is: a folder opened, checked and listed, whose images are read by row.
+
+    The constructor takes the root, and by name those settings of the reading that matter to the
+    format, each with a default: test_fraction, validation_fraction and split_seed for its splits,
+    and any of the reading's options; also `threads`, the files it may read at once. Of what the
+    user can put right it says so in an InputError that names the file.
+
+    Attributes:
+        channels: 3 for photographs, 1 for CT and other grey images.
+        records: a record an image, in the order of the rows. `case` is what no split may part, such
+            as a patient; splits are "train", "val" and "test".
+        missing_sets: names of test sets that were asked for and are not there.
+        empty: names of masks that are all background.
+    """
+
+    channels = 3
+
+    def __init__(self):
+        self.records: list[Record] = []
+        self.missing_sets: list[str] = []
+        self.empty: list[str] = []
+
+    def groups(self) -> list[list[int]]:
+        """Rows that are read together; each row alone, unless one file holds several images."""
+        return [[row] for row in range(len(self.records))]
+
+    def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Images (H, W, channels) uint8 and masks (H, W) uint8 of 0 and 1 of a group's rows.
+
+        Height and width are those of the record. Several threads call it at once.
+        """
+        raise NotImplementedError
+
+
+def open_raw(root: Path, reading: Reading, threads: int) -> RawSet:
+    """The raw set under a root, its files checked.
+
+    Args:
+        root: folder of the raw set.
+        reading: how it is read; what is None is left to the format's default.
+        threads: files read at once.
 
     Raises:
         InputError: if it is not as the reading describes.
     """
-    if reading.format == "photographs":
-        return Photographs(
-            root,
-            reading.test_sets,
-            reading.validation_fraction,
-            reading.test_fraction,
-            reading.split_seed,
-            reading.empty_masks,
-            threads,
-        )
-    return KiTS19(
-        root,
-        reading.plane,
-        reading.window,
-        reading.target,
-        reading.slices,
-        reading.split,
-        reading.validation_fraction,
-        0.2 if reading.test_fraction is None else reading.test_fraction,
-        reading.split_seed,
-        threads,
-    )
+    reader = member(RAW_FORMATS, reading.format, "a raw format")
+    known = list(signature(reader).parameters)[1:]
+    for option in reading.options:
+        if option not in known:
+            raise InputError(
+                f"the format {reading.format} has no option {option!r}; allowed: {', '.join(known)}"
+            )
+    settings = vars(reading) | reading.options | {"threads": threads}
+    return reader(root, **{k: v for k, v in settings.items() if k in known and v is not None})

@@ -29,7 +29,6 @@ from workflow_src.data.prepared import PreparedSet
 from workflow_src.diffusion.latents import Latents
 from workflow_src.diffusion.noising import noisy_batch
 from workflow_src.diffusion.objective import Batch, Objective
-from workflow_src.diffusion.weighting import mask_at_latent
 from workflow_src.study.synthesis import ControlNetRecipe
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -133,7 +132,7 @@ def train_controlnet(
     Raises:
         FloatingPointError: naming the step and its data rows, if the loss is not finite.
         InputError: if the batch does not divide, the hint encoder does not fit the autoencoder,
-            nothing would train φ, or the memory is too small.
+            nothing would train a weighting, or the memory is too small.
     """
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision)
@@ -209,9 +208,9 @@ def train_controlnet(
 
 
 def new_optimizer(objective: Objective, recipe: ControlNetRecipe) -> torch.optim.AdamW:
-    """AdamW in one pass over the weights, where φ learns at a rate of its own."""
-    phi = list(objective.weighter.parameters()) if objective.weighter is not None else []
-    others = [p for n, p in objective.named_parameters() if not n.startswith("weighter.")]
+    """AdamW in one pass over the weights, where weightings learn at a rate of their own."""
+    phi = list(objective.weightings.parameters())
+    others = [p for n, p in objective.named_parameters() if not n.startswith("weightings.")]
     groups = [{"params": [p for p in others if p.requires_grad], "lr": recipe.learning_rate}]
     if phi:
         groups.append({"params": phi, "lr": recipe.weighter_learning_rate})
@@ -226,7 +225,7 @@ def save_delta(
 
     The masks are spread over the lesion sizes; noise and timestep are the same at every step.
     """
-    if objective.weighter is None:
+    if not objective.has_delta:
         return
     size = data.masks.float().mean(dim=(1, 2, 3))
     taken = size.argsort()[torch.linspace(0, len(size) - 1, min(6, len(size))).long()]
@@ -237,6 +236,7 @@ def save_delta(
         "z_t": schedule.add_noise(data.mean[taken].float(), noise, t),
         "noise": noise,
         "t": t,
+        "alpha_bar": schedule.alphas_cumprod.to(data.device)[t],
         "text": data.text.expand(len(taken), -1, -1),
         "mask": data.masks[taken].float(),
     }
@@ -245,22 +245,23 @@ def save_delta(
     with torch.autocast(data.device.type, DTYPES[objective.recipe.precision],
                         enabled=objective.recipe.precision != "fp32"):  # fmt: skip
         student, _ = objective.predict(batch)
-    mask = mask_at_latent(batch["mask"], noise.shape[-2:], objective.recipe.mask_resize)
+    delta = next(iter(objective.deltas(objective.seen(batch, student)).values()))
     np.savez_compressed(
         folder / f"delta_{step:06d}.npz",
-        delta=objective.delta(student, mask).squeeze(1).cpu().numpy(),
+        delta=delta.squeeze(1).cpu().numpy(),
         mask=data.masks[taken].squeeze(1).cpu().numpy(),
         row=data.rows[taken.cpu().numpy()],
     )
 
 
 def save_trained(objective: Objective, folder: Path) -> None:
-    """Write what sampling needs: `controlnet/`, and decoder and weighter where trained."""
+    """Write `controlnet/`, the decoder where trained, and what each weighting learned."""
     objective.controlnet.save_pretrained(folder / "controlnet")
     if objective.recipe.train_decoder:
         save_file(contiguous(objective.decoder), folder / "decoder.safetensors")
-    if objective.weighter is not None:
-        save_file(contiguous(objective.weighter), folder / "weighter.safetensors")
+    for name, weighting in objective.weightings.items():
+        if list(weighting.parameters()):
+            save_file(contiguous(weighting), folder / f"{name}.safetensors")
 
 
 def contiguous(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ def noisy_batch(
     """Draw latents, timesteps and noise, and noise the latents by Eq. 1.
 
     Returns:
-        z_t and noise (B, C, h, w), t (B,), text (B, T, D).
+        z_t and noise (B, C, h, w), t and alpha_bar (B,), text (B, T, D).
     """
     device, count = generator.device, len(mean)
     draw = torch.randn(mean.shape, generator=generator, device=device)
@@ -37,5 +37,6 @@ def noisy_batch(
         "z_t": schedule.add_noise(z_0, noise, t),  # Eq. 1
         "noise": noise,
         "t": t,
+        "alpha_bar": schedule.alphas_cumprod.to(device)[t],
         "text": torch.where(dropped[:, None, None], empty[None], text[None]),
     }

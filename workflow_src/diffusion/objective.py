@@ -1,4 +1,4 @@
-"""What a ControlNet training minimises: Equations 1, 2, 8 and 10 to 12, for every method alike."""
+"""What a ControlNet training minimises: Equations 2 and 8 to 12, for every method alike."""
 
 import copy
 
@@ -7,18 +7,14 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.registry import build
 from workflow_src.diffusion.unet import Decoder, Encoded, encode
-from workflow_src.diffusion.weighting import (
-    Weighter,
-    adaptive_weights,
-    dice_regulariser,
-    lesion_ratio,
-    mask_at_latent,
-    ratio_weights,
-)
-from workflow_src.study.synthesis import ControlNetRecipe, Weighting
+from workflow_src.diffusion.weighting import Seen, Weighting, lesion_ratio, mask_at_latent
+from workflow_src.study.registries import WEIGHTINGS
+from workflow_src.study.synthesis import ControlNetRecipe
 
 Batch = dict[str, Tensor]
+EPSILON_S = 1e-6  # of Eq. 9
 
 
 def preserve_variance(hint_encoder: nn.Module) -> None:
@@ -29,6 +25,19 @@ def preserve_variance(hint_encoder: nn.Module) -> None:
     """
     for layer in (hint_encoder.conv_in, *hint_encoder.blocks):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
+def make_weighting(name: str, recipe: ControlNetRecipe, channels: int) -> Weighting:
+    """A weighting of a method; weighting_options are those of the student's."""
+    options = recipe.weighting_options if name == recipe.weighting else {}
+    return build(WEIGHTINGS, name, "a weighting", recipe, channels, **options)
+
+
+def dice_regulariser(delta: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 9: 1 - (2 Σ δm + ε_s) / (Σ δ + Σ m + ε_s), of each image, (B,)."""
+    dims = (1, 2, 3)
+    overlap = 2.0 * (delta * mask).sum(dims) + EPSILON_S
+    return 1.0 - overlap / (delta.sum(dims) + mask.sum(dims) + EPSILON_S)
 
 
 class Objective(nn.Module):
@@ -42,7 +51,7 @@ class Objective(nn.Module):
         recipe: the method.
 
     Raises:
-        InputError: if nothing would train φ.
+        InputError: if nothing would train what a weighting learns, or it does not take its options.
     """
 
     def __init__(self, unet: UNet2DConditionModel, recipe: ControlNetRecipe):
@@ -64,7 +73,10 @@ class Objective(nn.Module):
 
         self.controlnet = new_controlnet()
         self.teacher_controlnet = new_controlnet() if recipe.teacher else None
-        self.weighter = Weighter(unet.config.in_channels, recipe.tau) if self._uses("law") else None
+        channels = unet.config.in_channels
+        self.weightings = nn.ModuleDict(
+            {name: make_weighting(name, recipe, channels) for name in recipe.weightings}
+        )
         if recipe.train_decoder:
             self.decoder = new_decoder()
             self.teacher_decoder = new_decoder() if recipe.teacher else None
@@ -72,11 +84,13 @@ class Objective(nn.Module):
             shared = [new_decoder()]
             self._shared_decoder = shared
 
-        if self.weighter is not None and recipe.detach_weights and not recipe.lambda_dice:
-            raise InputError(
-                "with detach_weights and without lambda_dice nothing trains LAW's weights: set "
-                "`lambda_dice` above 0, or `detach_weights: false`"
-            )
+        for name, weighting in self.weightings.items():
+            by_dice = weighting.has_delta and recipe.lambda_dice
+            if list(weighting.parameters()) and recipe.detach_weights and not by_dice:
+                raise InputError(
+                    f"with detach_weights and without lambda_dice nothing trains the weights of "
+                    f"{name}: set `lambda_dice` above 0, or `detach_weights: false`"
+                )
 
     def __deepcopy__(self, memo: dict) -> "Objective":
         """Copy what is trained; the frozen UNet of nearly a billion weights stays the same one."""
@@ -85,12 +99,6 @@ class Objective(nn.Module):
         copied = memo[id(self)] = self.__class__.__new__(self.__class__)
         copied.__dict__ = copy.deepcopy(self.__dict__, memo)
         return copied
-
-    def _uses(self, weighting: Weighting) -> bool:
-        recipe = self.recipe
-        return recipe.weighting == weighting or (
-            recipe.teacher and recipe.distillation_weighting == weighting
-        )
 
     def _decoders(self) -> tuple[Decoder, Decoder | None]:
         if self.recipe.train_decoder:
@@ -124,54 +132,58 @@ class Objective(nn.Module):
         mixed = [a + b for a, b in zip(skips, more_skips, strict=True)]
         return student, self._decode(teacher_decoder, encoded, mixed, middle + more_middle)
 
-    def delta(self, student: Tensor, mask: Tensor) -> Tensor:
-        """Eq. 4 for a student prediction (B, C, h, w) and masks (B, 1, h, w)."""
+    def seen(self, batch: Batch, student: Tensor) -> Seen:
+        """What weightings see of a batch and of the student's prediction (B, C, h, w)."""
+        mask = mask_at_latent(batch["mask"].float(), student.shape[-2:], self.recipe.mask_resize)
         f_t = student.detach() if self.recipe.detach_features else student
-        return self.weighter(f_t, mask)
+        return Seen(mask, f_t, batch["t"], batch["alpha_bar"][:, None, None, None])
+
+    @property
+    def has_delta(self) -> bool:
+        """Whether a weighting has a δ."""
+        return any(weighting.has_delta for weighting in self.weightings.values())
+
+    def deltas(self, seen: Seen) -> dict[str, Tensor]:
+        """δ (B, 1, h, w) of each weighting that has one, the student's first."""
+        return {n: each.delta(seen) for n, each in self.weightings.items() if each.has_delta}
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, Eq. 12, and what to log of it.
 
         Args:
-            batch: z_t (B, C, h, w) noisy latents (Eq. 1), noise likewise, t (B,), text (B, T, D),
-                mask (B, 1, H, W) in [0, 1], and with a teacher image (B, 3, H, W) in [0, 1].
+            batch: z_t (B, C, h, w) noisy latents (Eq. 1), noise likewise, t and alpha_bar (B,),
+                text (B, T, D), mask (B, 1, H, W) in [0, 1], and with a teacher image (B, 3, H, W)
+                in [0, 1].
 
         Returns:
             The loss, a scalar, and detached scalars by name.
         """
         recipe, noise = self.recipe, batch["noise"].float()
         student, teacher = self.predict(batch)
-        mask = mask_at_latent(batch["mask"].float(), noise.shape[-2:], recipe.mask_resize)
-        delta = self.delta(student, mask) if self.weighter is not None else None
+        seen = self.seen(batch, student)
+        deltas = self.deltas(seen)
 
-        def weights(kind: Weighting) -> Tensor:
-            if kind == "uniform":
-                return torch.ones_like(mask)
-            if kind == "ratio":
-                return ratio_weights(mask)
-            w = adaptive_weights(delta, mask, recipe)
+        def weights(name: str) -> Tensor:
+            w = self.weightings[name](seen, deltas.get(name))
             return w.detach() if recipe.detach_weights else w
 
         w = weights(recipe.weighting)
-        loss_student = (w * self._distance(student, noise)).mean()  # Eq. 8; Eq. 2 if uniform
-        loss = loss_student
-        log = {"loss_student": loss_student}
+        terms = {"loss_student": (w * self._distance(student, noise)).mean()}  # Eq. 8; uniform: 2
         if teacher is not None:
-            loss_teacher = self._distance(teacher, noise).mean()  # Eq. 10
+            terms["loss_teacher"] = self._distance(teacher, noise).mean()  # Eq. 10
             w_distillation = weights(recipe.distillation_weighting)
             gap = self._distance(student, teacher.detach())
-            loss_distillation = (w_distillation * gap).mean()  # Eq. 11
-            loss = (
-                loss
-                + recipe.beta_teacher * loss_teacher
-                + recipe.beta_distillation * loss_distillation
-            )
-            log |= {"loss_teacher": loss_teacher, "loss_distillation": loss_distillation}
-        if recipe.lambda_dice and delta is not None:
-            loss_dice = dice_regulariser(delta, mask).mean()  # Eq. 9
-            loss = loss + recipe.lambda_dice * loss_dice  # Eq. 12
-            log["loss_dice"] = loss_dice
-        log |= self._weight_statistics(w, delta, mask)
+            terms["loss_distillation"] = (w_distillation * gap).mean()  # Eq. 11
+        if deltas and recipe.lambda_dice:
+            dice = [dice_regulariser(delta, seen.mask).mean() for delta in deltas.values()]
+            terms["loss_dice"] = sum(dice)  # Eq. 9
+        loss = (  # Eq. 12; a term that a method does not have is 0
+            terms["loss_student"]
+            + recipe.beta_teacher * terms.get("loss_teacher", 0.0)
+            + recipe.beta_distillation * terms.get("loss_distillation", 0.0)
+            + recipe.lambda_dice * terms.get("loss_dice", 0.0)
+        )
+        log = terms | self._weight_statistics(w, next(iter(deltas.values()), None), seen.mask)
         return loss, {"loss": loss.detach(), **{k: v.detach() for k, v in log.items()}}
 
     def _distance(self, prediction: Tensor, target: Tensor) -> Tensor:

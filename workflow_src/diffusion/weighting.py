@@ -1,9 +1,11 @@
-"""LAW, the Learnable Adaptive Weighter: Equations 3 to 9 of the paper.
+"""Weights of the diffusion loss: what each must be, those without learned parts, and Eqs. 3 and 7.
 
-Symbols: m mask, r lesion ratio, f_t student prediction, delta δ, mu μ, w weights.
+Symbols: m mask, r lesion ratio, f_t student prediction, delta δ, w weights.
 All maps are (B, 1, h, w) at latent resolution; means and sums are taken per image, so that a
 result does not depend on how images are batched.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,68 @@ from torch import Tensor, nn
 
 from workflow_src.study.synthesis import ControlNetRecipe
 
-EPSILON_S = 1e-6  # of Eq. 9
+
+class Seen(NamedTuple):
+    """What a weighting may look at in a batch."""
+
+    mask: Tensor  # m, (B, 1, h, w) in [0, 1]
+    f_t: Tensor  # the student's prediction, (B, C, h, w); cut from the graph if detach_features
+    t: Tensor  # timesteps, (B,) int64
+    alpha_bar: Tensor  # ᾱ_t of Eq. 1, (B, 1, 1, 1) in (0, 1)
+
+
+class Weighting(nn.Module):
+    """What every weighting is: weights of the squared gaps of Eqs. 8 and 11.
+
+    The weights are (B, 1, h, w), finite, at least 0, and those of an image must not depend on the
+    other images of its batch. They multiply what the loss averages over pixels and channels, so
+    weights of 1 leave it as it is.
+
+    A weighting may learn. Its parameters are trained by Eq. 8 through the weights (unless
+    detach_weights), at weighter_learning_rate, and saved with the ControlNet. It may also have a
+    map δ, (B, 1, h, w) in (0, 1), high where it looks: then it sets has_delta, and Eq. 9 compares δ
+    with the mask (lambda_dice), the log follows it, and Figure 8 shows it.
+
+    Args:
+        recipe: of the method, for settings that weightings share.
+        channels: of f_t.
+        options: any more that a weighting takes are the method's weighting_options.
+    """
+
+    has_delta = False
+
+    def __init__(self, recipe: ControlNetRecipe, channels: int):
+        super().__init__()
+        self.recipe, self.channels = recipe, channels
+
+    def delta(self, seen: Seen) -> Tensor:
+        """δ of a batch; called once a step, and only of a weighting that has_delta."""
+        raise NotImplementedError
+
+    def forward(self, seen: Seen, delta: Tensor | None) -> Tensor:
+        """The weights of a batch, with its δ where the weighting has one."""
+        raise NotImplementedError
+
+
+class Uniform(Weighting):
+    """1 everywhere, which makes Eq. 8 the plain Eq. 2."""
+
+    def forward(self, seen: Seen, delta: Tensor | None) -> Tensor:
+        return torch.ones_like(seen.mask)
+
+
+class Ratio(Weighting):
+    """Eq. 3 as it stands: ArSDM's prior."""
+
+    def forward(self, seen: Seen, delta: Tensor | None) -> Tensor:
+        return ratio_weights(seen.mask)
+
+
+class RatioClamped(Weighting):
+    """Eqs. 3 and 7: LAW without δ, to tell what its normalisation and clamp do by themselves."""
+
+    def forward(self, seen: Seen, delta: Tensor | None) -> Tensor:
+        return stabilised(ratio_weights(seen.mask), self.recipe)
 
 
 def mask_at_latent(mask: Tensor, size: tuple[int, int], how: str = "area") -> Tensor:
@@ -60,11 +123,6 @@ def ratio_weights(mask: Tensor) -> Tensor:
     return torch.where((r > 0) & (r < 1), w_ratio, torch.ones_like(w_ratio))
 
 
-def multiplier(delta: Tensor, gamma: float) -> Tensor:
-    """Eq. 5: mu = 1 + gamma (2 delta - 1), which lies in [1 - gamma, 1 + gamma]."""
-    return 1.0 + gamma * (2.0 * delta - 1.0)
-
-
 def final_weights(w_adapt: Tensor, normalise: bool, bounds: tuple[float, float] | None) -> Tensor:
     """Eq. 7: w_final = clamp(w_adapt / mean(w_adapt), w_min, w_max).
 
@@ -79,52 +137,7 @@ def final_weights(w_adapt: Tensor, normalise: bool, bounds: tuple[float, float] 
     return w_final if bounds is None else w_final.clamp(*bounds)
 
 
-def dice_regulariser(delta: Tensor, mask: Tensor) -> Tensor:
-    """Eq. 9: 1 - (2 Σ δm + ε_s) / (Σ δ + Σ m + ε_s), of each image, (B,)."""
-    dims = (1, 2, 3)
-    overlap = 2.0 * (delta * mask).sum(dims) + EPSILON_S
-    return 1.0 - overlap / (delta.sum(dims) + mask.sum(dims) + EPSILON_S)
-
-
-class Weighter(nn.Module):
-    """φ of Eq. 4 with its sigmoid: predicts δ from the student's prediction and the mask.
-
-    Three 3 × 3 convolutions with 32 hidden channels: 11,009 parameters for four latent channels.
-    The last starts at zero, so that at step 0 δ = 0.5 and μ = 1 everywhere (Figure 8).
-
-    Args:
-        latent_channels: channels of f_t.
-        tau: temperature τ.
-        hidden: hidden channels.
-    """
-
-    def __init__(self, latent_channels: int = 4, tau: float = 3.0, hidden: int = 32):
-        super().__init__()
-        self.tau = tau
-        self.phi = nn.Sequential(
-            nn.Conv2d(latent_channels + 1, hidden, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(hidden, hidden, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(hidden, 1, 3, padding=1),
-        )
-        nn.init.zeros_(self.phi[-1].weight)
-        nn.init.zeros_(self.phi[-1].bias)
-
-    def forward(self, f_t: Tensor, mask: Tensor) -> Tensor:
-        """Eq. 4: δ = σ(φ(f_t, m) / τ), (B, 1, h, w) in (0, 1).
-
-        Args:
-            f_t: (B, C, h, w), the student's prediction.
-            mask: (B, 1, h, w).
-        """
-        phi = self.phi(torch.cat([f_t, mask.to(f_t.dtype)], dim=1))
-        return torch.sigmoid(phi.float() / self.tau)
-
-
-def adaptive_weights(delta: Tensor, mask: Tensor, recipe: ControlNetRecipe) -> Tensor:
-    """Eqs. 5 to 7: from δ and the mask to w_final, (B, 1, h, w)."""
-    mu = multiplier(delta, recipe.gamma)
-    w_adapt = ratio_weights(mask) * mu  # Eq. 6
+def stabilised(w_adapt: Tensor, recipe: ControlNetRecipe) -> Tensor:
+    """Eq. 7 with the normalisation and the bounds of a recipe."""
     bounds = (recipe.w_min, recipe.w_max) if recipe.clamp else None
     return final_weights(w_adapt, recipe.normalise, bounds)

@@ -1,36 +1,26 @@
-"""Segmenters, one file each, built by name."""
+"""Light segmenters, one file each, built by name."""
 
 from torch import nn
 
-from workflow_src.common.errors import InputError
-
-NAMES = ("mkunet", "order", "unext", "egeunet")
+from workflow_src.common.registry import build
+from workflow_src.study.registries import SEGMENTERS
 
 
 def build_segmenter(name: str, **options) -> nn.Module:
-    """Build a segmenter: (B, 3, H, W) images in, (B, 1, H, W) logits out.
+    """Build a segmenter: (B, 3, H, W) normalised images in, (B, 1, H, W) logits out.
+
+    Every segmenter is a module whose options have defaults. It takes any height and width that are
+    multiples of its attribute `stride`, of at most 32, in any batch.
+
+    In training mode it may return (logits, auxiliary logits), a list of maps (B, 1, H, W) as large
+    as the logits. Its attribute `auxiliary_weights` then says what the loss of each counts beside
+    that of the logits; in evaluation mode it returns logits alone.
 
     Args:
-        name: one of NAMES.
+        name: of the architecture, from workflow_src.study.registries.SEGMENTERS.
         options: of the architecture, such as `stages` for order.
 
-    Returns:
-        The module. In training mode it may return (logits, auxiliary outputs).
-
     Raises:
-        InputError: for another name, or options that the architecture does not have.
+        InputError: for another name, or options that the architecture does not have or refuses.
     """
-    if name == "mkunet":
-        from workflow_src.segmentation.mkunet import MKUNet as network
-    elif name == "order":
-        from workflow_src.segmentation.order import ORDER as network
-    elif name == "unext":
-        from workflow_src.segmentation.unext import UNeXt as network
-    elif name == "egeunet":
-        from workflow_src.segmentation.egeunet import EGEUNet as network
-    else:
-        raise InputError(f"no segmenter is named {name!r}: {', '.join(NAMES)} are known")
-    try:
-        return network(**options)
-    except (TypeError, ValueError, ArithmeticError, IndexError) as error:
-        raise InputError(f"{name} cannot be built with {options}: {error}") from error
+    return build(SEGMENTERS, name, "a segmenter", **options)

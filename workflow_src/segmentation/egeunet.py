@@ -11,7 +11,6 @@ from workflow_src.segmentation.layers import ChannelNorm, initialise_fan_out
 
 EPSILON = 1e-6  # of the layer norms
 CHANNELS = (8, 16, 24, 32, 48, 64)
-AUXILIARY_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)  # of the auxiliary losses, coarsest first
 
 
 def resize(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -95,6 +94,7 @@ class EGEUNet(nn.Module):
     """
 
     stride = 32
+    auxiliary_weights = (0.1, 0.2, 0.3, 0.4, 0.5)  # coarsest first
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS):
         super().__init__()

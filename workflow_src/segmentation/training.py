@@ -184,9 +184,7 @@ def update(
     criterion = LOSSES[recipe.loss]
     loss = criterion(logits.float(), y)
     if auxiliary:
-        from workflow_src.segmentation.egeunet import AUXILIARY_WEIGHTS
-
-        for weight, side in zip(AUXILIARY_WEIGHTS, auxiliary, strict=True):
+        for weight, side in zip(network.auxiliary_weights, auxiliary, strict=True):
             loss = loss + weight * criterion(side.float(), y)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

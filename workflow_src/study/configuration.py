@@ -7,12 +7,8 @@ from workflow_src.common.errors import InputError
 from workflow_src.study.columns import COLUMNS
 from workflow_src.study.configuration_schema import conform
 from workflow_src.study.downstream import CONTROL
+from workflow_src.study.registries import FETCHED_FROM, RAW_FORMATS, SEGMENTERS, WEIGHTINGS
 
-# What a fetcher cannot do without, by the format of what it fetches.
-FETCHED_FROM = {
-    "photographs": ("archives", "sha256"),
-    "kits19": ("imaging_repository", "imaging_revision", "labels_url", "labels_sha256"),
-}
 KINDS_OF_METHODS = ("fidelity", "faithfulness", "stability")  # the other kinds measure a model
 
 
@@ -111,6 +107,17 @@ def _check_references(config: dict) -> None:
         if mix.get("method") is not None:
             allowed_methods = [*methods, CONTROL]
             claims.append((f"downstream.mixes.{name}.method", mix["method"], allowed_methods))
+    members = [
+        (WEIGHTINGS, "synthesis", "methods", ("weighting", "distillation_weighting")),
+        (SEGMENTERS, "segmentation", "models", ("architecture",)),
+    ]
+    for registry, section, names, keys in members:
+        for name, entry in config[section][names].items():
+            there = [key for key in keys if key in entry]
+            claims += [(f"{section}.{names}.{name}.{k}", entry[k], list(registry)) for k in there]
+    for name, dataset in config["datasets"].items():
+        key = f"datasets.{name}.reading.format"
+        claims.append((key, dataset["reading"]["format"], list(RAW_FORMATS)))
     figures = config["figures"]
     claims += [("figures.methods", method, methods) for method in figures["methods"]]
     claims.append(("figures.dataset", figures["dataset"], datasets))
@@ -165,8 +172,14 @@ def _check_paths(config: dict) -> None:
     """What the user says is on this machine must be there; what is not must be fetchable."""
     for name, dataset in config["datasets"].items():
         root, kind = dataset["root"], dataset["reading"]["format"]
-        lacking = [key for key in FETCHED_FROM[kind] if key not in dataset["download"]]
-        if lacking and not root and not dataset["phantom"]:
+        here = root or dataset["phantom"]
+        if not here and kind not in FETCHED_FROM:
+            raise InputError(
+                f"config: datasets.{name} has no root, and no rule fetches the format {kind}: give "
+                "the folder of your raw images as root"
+            )
+        lacking = [key for key in FETCHED_FROM.get(kind, ()) if key not in dataset["download"]]
+        if lacking and not here:
             raise InputError(
                 f"config: datasets.{name} has no root and no phantom, and its download lacks "
                 f"{', '.join(lacking)}: give the folder of your raw images as root"

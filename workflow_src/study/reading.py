@@ -1,7 +1,7 @@
 """How a raw image set is read."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 @dataclass
@@ -9,7 +9,9 @@ class Reading:
     """How a raw set is read.
 
     Args:
-        format: "photographs" (PraNet's folders, or one folder of images and masks) or "kits19".
+        format: "photographs" (PraNet's folders, or one folder of images and masks), "kits19", or
+            your own.
+        options: what a format of your own takes besides these.
         test_sets: photographs: the test sets wanted; null takes those that are there.
         test_fraction: part of the cases to test on; null for photographs in PraNet's layout.
         validation_fraction: part of the training cases that picks checkpoints.
@@ -22,7 +24,8 @@ class Reading:
         split: kits19: by case; leaky_slice puts one patient's slices on both sides.
     """
 
-    format: Literal["photographs", "kits19"] = "photographs"
+    format: str = "photographs"
+    options: dict[str, Any] = field(default_factory=dict)
     test_sets: list[str] | None = None
     test_fraction: float | None = None
     validation_fraction: float = 0.1

@@ -11,7 +11,7 @@ class SegmenterRecipe:
     """One row of Tables 3, 5 or 6.
 
     Args:
-        architecture: mkunet, order, unext or egeunet.
+        architecture: mkunet, order, unext, egeunet, or your own.
         options: of the architecture, such as stages for order.
         epochs: passes over the training images.
         batch_size: images per update.

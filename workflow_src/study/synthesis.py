@@ -1,9 +1,11 @@
 """The settings of every diffusion training, as data. Importing this loads no torch."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-Weighting = Literal["uniform", "ratio", "law"]
+from workflow_src.common.registry import place_of
+from workflow_src.study.registries import WEIGHTINGS
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -63,17 +65,20 @@ class ControlNetRecipe:
     """One method of Table 1 or one rung of Table 4.
 
     Args:
-        weighting: of the student's loss (Eq. 8): uniform (Eq. 2), ratio (Eq. 3), law (Eqs. 4-7).
+        weighting: of the student's loss (Eq. 8): uniform (Eq. 2), ratio (Eq. 3), ratio_clamped
+            (Eqs. 3 and 7), law (Eqs. 3-7), min_snr, or your own.
+        weighting_options: what that weighting takes besides this recipe, such as gamma of min_snr.
         loss: l2 as in the equations, or l1, which the public ArSDM code weights.
-        normalise: law: divide the weights by their mean per image (Eq. 7).
-        clamp: law: bound the weights by w_min and w_max (Eq. 7).
+        normalise: law, ratio_clamped: divide the weights by their mean per image (Eq. 7).
+        clamp: law, ratio_clamped: bound the weights by w_min and w_max (Eq. 7).
         w_min: lower bound of Eq. 7.
         w_max: upper bound of Eq. 7.
         gamma: reach of the multiplier of Eq. 5.
         tau: temperature of Eq. 4.
         lambda_dice: weight of the Dice regulariser of Eq. 9; 0 leaves it out.
         teacher: train a teacher that sees mask and image (Eqs. 10-11).
-        distillation_weighting: of the distillation loss (Eq. 11).
+        distillation_weighting: of the distillation loss (Eq. 11); without options, unless it is the
+            same as the student's.
         beta_teacher: beta_T of Eq. 12.
         beta_distillation: beta_D of Eq. 12.
         detach_weights: cut the gradient from Eq. 8 into the weights. The paper does not say; off,
@@ -88,7 +93,8 @@ class ControlNetRecipe:
         batch_size: images per update, over all processes and accumulated passes.
         micro_batch: images per process and pass; passes are accumulated up to batch_size.
         learning_rate: of ControlNets and decoders, constant after the warm-up.
-        weighter_learning_rate: of LAW's phi. At 1e-5 for 500 steps phi could not move.
+        weighter_learning_rate: of what a weighting learns, LAW's phi. At 1e-5 for 500 steps phi
+            could not move.
         weight_decay: AdamW's.
         warmup: steps of linear warm-up.
         gradient_clip: largest gradient norm; 0 does not clip.
@@ -105,7 +111,8 @@ class ControlNetRecipe:
         compile: compile the networks; pays for itself after some thousand steps.
     """
 
-    weighting: Weighting = "uniform"
+    weighting: str = "uniform"
+    weighting_options: dict[str, Any] = field(default_factory=dict)
     loss: Literal["l2", "l1"] = "l2"
     normalise: bool = True
     clamp: bool = True
@@ -115,7 +122,7 @@ class ControlNetRecipe:
     tau: float = 3.0
     lambda_dice: float = 0.0
     teacher: bool = False
-    distillation_weighting: Weighting = "ratio"
+    distillation_weighting: str = "ratio"
     beta_teacher: float = 0.05
     beta_distillation: float = 0.05
     detach_weights: bool = False
@@ -139,6 +146,16 @@ class ControlNetRecipe:
     log_every: int = 10
     preview_every: int = 0
     compile: bool = False
+
+    def __post_init__(self):
+        for name in (self.weighting, self.distillation_weighting):
+            place_of(WEIGHTINGS, name, "a weighting")
+
+    @property
+    def weightings(self) -> list[str]:
+        """Names of the weightings that its losses use, the student's first."""
+        distillation = [self.distillation_weighting] if self.teacher else []
+        return list(dict.fromkeys([self.weighting, *distillation]))
 
 
 @dataclass
