@@ -36,7 +36,7 @@ include: "rules/paper.smk"
 rule all:
     default_target: True
     input:
-        expand(TABLES, number=config["tables"], suffix=SUFFIXES),
+        files_of_tables(*config["tables"]),
         expand(
             "<results>/figures/{figure}.{suffix}",
             figure=FIGURES,
@@ -51,7 +51,7 @@ rule report:
         "<results>/report.html",
         "<results>/audit.md",
         "<results>/claims.md",
-        expand(TABLES, number=config["tables"], suffix=SUFFIXES),
+        files_of_tables(*config["tables"]),
     localrule: True
 
 
@@ -67,22 +67,22 @@ rule figures:
 
 rule ablation_law:
     input:
-        expand(TABLES, number=["4"], suffix=SUFFIXES),
+        files_of_tables("4"),
         "<results>/figures/figure8.pdf",
     localrule: True
 
 
 rule ablation_order:
     input:
-        expand(TABLES, number=["5", "6"], suffix=SUFFIXES),
+        files_of_tables("5", "6"),
     localrule: True
 
 
-for number in config["tables"]:
+for target, name in TABLE_NAMES.items():
 
     rule:
         name:
-            f"table{number}"
+            target
         input:
-            expand(TABLES, number=number, suffix=SUFFIXES),
+            files_of_tables(name),
         localrule: True

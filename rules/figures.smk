@@ -50,7 +50,7 @@ rule plot_segmentation:
         code=code("plot_segmentation"),
         data=subpath(input.data, parent=True),
         predictions=subpath(input.predictions, parent=True),
-        label=label_of(config, "3", config["figures"]["segmenter"]),
+        label=model_label(config, config["figures"]["segmenter"]),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_segmentation --data {params.data}"
@@ -60,7 +60,7 @@ rule plot_segmentation:
 
 rule plot_delta_maps:
     input:
-        trained=figure_law(),
+        trained=figure_law,
     output:
         "<results>/figures/figure8.pdf",
         shown("<results>/figures/figure8.png", "Figure 8: delta maps", "Figures"),
@@ -122,10 +122,8 @@ rule plot_segmenter_training:
         "../envs/workflow.yaml"
     params:
         code=code("plot_segmenter_training"),
-        logs=with_names([label_of(config, "3", m) for m in shown_segmenters()], "logs"),
-        validation=with_names(
-            [label_of(config, "3", m) for m in shown_segmenters()], "validation"
-        ),
+        logs=with_names(segmenter_labels(), "logs"),
+        validation=with_names(segmenter_labels(), "validation"),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_segmenter_training --logs {params.logs:q}"
@@ -134,7 +132,7 @@ rule plot_segmenter_training:
 
 rule plot_accuracy_cost:
     input:
-        table="<results>/tables/table3.csv",
+        table=cost_csv,
     output:
         "<results>/figures/accuracy_cost.pdf",
         shown("<results>/figures/accuracy_cost.png", "Accuracy against cost", "Figures"),
@@ -179,7 +177,7 @@ rule plot_imbalance:
 
 rule plot_weight_maps:
     input:
-        trained=figure_law(),
+        trained=figure_law,
         data=f"<results>/data/{config['figures']['dataset']}/{SIZE}/meta.json",
     output:
         "<results>/figures/weights.pdf",
@@ -203,7 +201,7 @@ rule plot_weight_maps:
 
 rule plot_dice_sets:
     input:
-        metrics=metrics_of("3"),
+        metrics=score_metrics,
     output:
         "<results>/figures/dice_sets.pdf",
         shown("<results>/figures/dice_sets.png", "Dice by test set", "Figures"),
@@ -216,7 +214,7 @@ rule plot_dice_sets:
         "../envs/workflow.yaml"
     params:
         code=code("plot_dice_sets"),
-        spec=as_text(spec_of(config, "3")),
+        spec=score_spec,
         dataset=config["figures"]["dataset"],
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
@@ -226,7 +224,7 @@ rule plot_dice_sets:
 
 rule plot_published:
     input:
-        tables=expand(TABLES, number=config["tables"], suffix="csv"),
+        tables=files_of_tables(*config["tables"], suffixes=["csv"]),
     output:
         "<results>/figures/published.pdf",
         shown(
@@ -241,7 +239,7 @@ rule plot_published:
         "../envs/workflow.yaml"
     params:
         code=code("plot_published"),
-        tables=as_json("tables"),
+        tables=with_names(TABLE_NAMES.values(), "tables"),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
         "python -m workflow_src.plot_published --tables {params.tables:q}"

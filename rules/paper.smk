@@ -7,26 +7,27 @@ rule make_table:
         published="config/published.yaml",
     output:
         report(
-            "<results>/tables/table{number}.csv",
+            "<results>/tables/{table}.csv",
             caption="../workflow_src/paper/captions/table.rst",
             category="Tables",
-            labels={"what": "Table {number}"},
+            labels=table_label,
         ),
         expand(TABLES, suffix=SUFFIXES[1:], allow_missing=True),
     log:
-        "<logs>/make_table/{number}.log",
+        "<logs>/make_table/{table}.log",
     benchmark:
-        "<benchmarks>/make_table/{number}.tsv"
+        "<benchmarks>/make_table/{table}.tsv"
     localrule: True
     conda:
         "../envs/workflow.yaml"
     params:
         code=code("make_table"),
+        name=table_name,
         spec=table_spec,
         remarks=protocol_remarks,
         output=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python -m workflow_src.make_table --number {wildcards.number} --spec {params.spec:q}"
+        "python -m workflow_src.make_table --name {params.name} --spec {params.spec:q}"
         " --published {input.published} --output {params.output} --remarks {params.remarks:q}"
         " > {log} 2>&1"
 
@@ -36,7 +37,7 @@ rule make_audit:
         published="config/published.yaml",
         costs=list(cost_files(config).values()),
         data=shown_data,
-        tables=expand(TABLES, number=config["tables"], suffix="csv"),
+        tables=files_of_tables(*config["tables"], suffixes=["csv"]),
     output:
         shown(
             "<results>/audit.md", "Audit of the published numbers", "Audit and claims"
@@ -53,7 +54,7 @@ rule make_audit:
         code=code("make_audit"),
         costs=with_names(list(cost_files(config)), "costs"),
         data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
-        tables=as_json("tables"),
+        tables=with_names(TABLE_NAMES.values(), "tables"),
         reduced=as_text(reduced_costs(config)),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
@@ -90,7 +91,7 @@ rule make_claims:
 
 rule make_report:
     input:
-        tables=expand(TABLES, number=config["tables"], suffix="json"),
+        tables=files_of_tables(*config["tables"], suffixes=["json"]),
         figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
         claims="<results>/claims.json",
         audit="<results>/audit.json",

@@ -17,7 +17,7 @@ def main(
     output: Path,
     costs: dict[str, Path] | None = None,
     data: dict[str, Path] | None = None,
-    tables: list[Path] | None = None,
+    tables: dict[str, Path] | None = None,
     reduced: list[str] | None = None,
 ) -> None:
     """Make the audit.
@@ -27,7 +27,7 @@ def main(
         output: path without suffix; .md and .json are written.
         costs: measure_cost's files, by model.
         data: index.csv of prepared sets, by the data sets' labels.
-        tables: csv files of the study's tables.
+        tables: csv files of the study's tables, by name.
         reduced: model.column of costs that this study changes, which are not compared.
     """
     study = Study(
@@ -36,7 +36,7 @@ def main(
             label: pd.read_csv(path).query("split == 'train'").lesion_fraction.to_numpy()
             for label, path in (data or {}).items()
         },
-        tables={path.stem.removeprefix("table"): pd.read_csv(path) for path in tables or []},
+        tables={name: pd.read_csv(path) for name, path in (tables or {}).items()},
         reduced=reduced or [],
     )
     paper = yaml.safe_load(published.read_text())

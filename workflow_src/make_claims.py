@@ -7,8 +7,8 @@ import yaml
 
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json, write_text
-from workflow_src.paper.cells import TableSpec
 from workflow_src.paper.claims import VERDICTS, judge, read_claims, to_markdown
+from workflow_src.paper.measured import TableSpec
 
 
 def main(
@@ -23,7 +23,7 @@ def main(
     Args:
         claims: the claims.
         published: the paper's numbers.
-        specs: rows, columns and places of the study's tables, by number.
+        specs: rows, columns and metrics files of the study's tables, by name.
         output: path without suffix; .md and .json are written.
         reduced: row.column of costs that this study's smaller networks change.
     """

@@ -30,7 +30,7 @@ def main(
 
     Args:
         study: name of the study.
-        tables: the tables' json files.
+        tables: the tables' json files, in the order shown.
         figures: the figures' png files.
         claims: json of the claims' verdicts.
         audit: json of the audit.
@@ -38,7 +38,7 @@ def main(
         settings: the study's configuration.
         output: the html file.
     """
-    read = [read_json(path) for path in sorted(tables)]
+    read = [read_json(path) for path in tables]
     remark = "The data are drawn phantoms." if report.phantoms(settings) else ""
     templates = Environment(
         loader=FileSystemLoader(TEXTS), autoescape=select_autoescape(["j2"]),

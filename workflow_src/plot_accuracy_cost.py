@@ -1,4 +1,4 @@
-"""Accuracy against parameters and operations: ours and the paper's points, from Table 3."""
+"""Accuracy against parameters and operations: ours, and the paper's points if it has any."""
 
 from itertools import cycle
 from pathlib import Path
@@ -16,20 +16,21 @@ def main(table: Path, dataset: str, output: Path) -> None:
     """Draw accuracy against cost.
 
     Args:
-        table: csv of Table 3.
+        table: csv of a table with parameters, gflops and dice.
         dataset: whose scores are drawn.
         output: path without suffix.
     """
     cells = pd.read_csv(table).query("dataset == @dataset")
     # The csv has no column that is empty, such as the paper's figures of a data set that it lacks.
     cells = cells.reindex(columns=["label", "column", "mean", "published"])
+    sources = {"mean": BLUE} | ({"published": RED} if cells.published.notna().any() else {})
     markers = dict(zip(cells.label.unique(), cycle(MARKERS), strict=False))
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.8), sharey=True)
     for axis, cost, title in (
         (axes[0], "parameters", "parameters"),
         (axes[1], "gflops", "GFLOPs (2 × MAC)"),
     ):
-        for source, colour in (("mean", BLUE), ("published", RED)):
+        for source, colour in sources.items():
             wide = cells.pivot(index="label", columns="column", values=source)
             for label, point in wide.reindex(columns=[cost, "dice"]).astype(float).iterrows():
                 filled = colour if source == "mean" else "none"
@@ -37,7 +38,8 @@ def main(table: Path, dataset: str, output: Path) -> None:
         axis.set_xscale("log")
         axis.set_xlabel(title)
     axes[0].set_ylabel("mDice (%)")
-    key = [("ours", "s", BLUE, BLUE), ("paper", "s", "none", RED)]
+    key = [("ours", "s", BLUE, BLUE)]
+    key += [("paper", "s", "none", RED)] if "published" in sources else []
     key += [(label, marker, "none", "black") for label, marker in markers.items()]
     handles = [
         Line2D([], [], linestyle="", marker=marker, markersize=4, label=label,

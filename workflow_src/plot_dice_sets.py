@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.command_line import run
-from workflow_src.paper.cells import TableSpec, per_image_scores, read_runs
+from workflow_src.paper.measured import TableSpec, per_image_scores, read_runs
 from workflow_src.paper.style import CYCLE, plt, save
 from workflow_src.study.columns import COLUMNS
 
@@ -14,13 +14,15 @@ def main(spec: TableSpec, dataset: str, output: Path) -> None:
     """Draw the distributions.
 
     Args:
-        spec: rows and places of Table 3.
+        spec: rows and metrics files of a table of models.
         dataset: whose test sets are drawn.
         output: path without suffix.
     """
     column = COLUMNS["dice"]
-    runs = {label: read_runs(spec, row, dataset, column) for row, label in spec.rows.items()}
-    scores = {label: per_image_scores(found, "dice") for label, found in runs.items() if found}
+    scores = {
+        label: per_image_scores(read_runs(spec, row, dataset, column), column)
+        for row, label in spec.rows.items()
+    }
     sets = list(dict.fromkeys(source for table in scores.values() for source in table.source))
     figure, axes = plt.subplots(
         1, len(sets), figsize=(max(3.5, 1.8 * len(sets)), 2.6), sharey=True, squeeze=False

@@ -11,25 +11,26 @@ from workflow_src.study.columns import COLUMNS
 MEASURES = ("fid", "clip_i", "faithfulness", "dice")
 
 
-def panels(tables: list[Path]) -> list[tuple[str, pd.DataFrame]]:
+def panels(tables: dict[str, Path]) -> list[tuple[str, pd.DataFrame]]:
     """Title and cells of each panel: a measure of a table and data set with both numbers."""
     found = []
-    for path in sorted(tables):
+    for table, path in tables.items():
         cells = pd.read_csv(path)
         if "difference" not in cells:
             continue
         cells = cells[cells.difference.notna() & cells.column.isin(MEASURES)]
         for (dataset, name), part in cells.groupby(["dataset", "column"], sort=False):
-            number = path.stem.removeprefix("table")
-            found.append((f"Table {number}, {dataset}\n{COLUMNS[name].title}", part))
+            found.append((f"Table {table}, {dataset}\n{COLUMNS[name].title}", part))
     return found
 
 
-def main(tables: list[Path], output: Path, across: int = 3) -> None:
-    """Draw the slope charts. Stand-in measures, which have no difference, are left out.
+def main(tables: dict[str, Path], output: Path, across: int = 3) -> None:
+    """Draw the slope charts.
+
+    What has no difference to the paper's is left out: measures by stand-ins, and on phantoms.
 
     Args:
-        tables: csv files of the tables.
+        tables: csv files of the tables, by name.
         output: path without suffix.
         across: panels in a row.
     """
@@ -49,7 +50,8 @@ def main(tables: list[Path], output: Path, across: int = 3) -> None:
         axis.tick_params(labelsize=6)
         axis.legend(fontsize=5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     if not drawn:
-        figure.text(0.5, 0.5, "no measure of this study can be compared", ha="center")
+        nothing = "no measure of this study can be compared with the paper's"
+        figure.text(0.5, 0.5, nothing, ha="center")
     figure.tight_layout()
     save(figure, output)
 

@@ -13,6 +13,8 @@ from workflow_src.common.code_hash import code_hash
 from workflow_src.study.configuration import models_of, resolve, validated
 from workflow_src.study.registries import RAW_FORMATS, SEGMENTERS, WEIGHTINGS
 from workflow_src.study.synthesis import ControlNetRecipe
+from workflow_src.study.figures import figures_of
+from workflow_src.study.table_specs import tables_in_order, target_of
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
 from workflow_src.common.stale_lock import drop_stale_lock
@@ -39,20 +41,10 @@ PARTITIONS = yaml.safe_load(
     (Path(workflow.basedir) / "slurm/partitions.yaml").read_text()
 )["partitions"]
 
-TABLES = "<results>/tables/table{number}.{suffix}"
+TABLES = "<results>/tables/{table}.{suffix}"
 SUFFIXES = ["csv", "md", "tex", "json"]
-FIGURES = [
-    "figure1",
-    "weights",
-    "figure6",
-    "figure7",
-    "figure8",
-    "training",
-    "segmenter_training",
-    "accuracy_cost",
-    "dice_sets",
-    "published",
-]
+TABLE_NAMES = {target_of(name): name for name in tables_in_order(config)}
+FIGURES = figures_of(config)
 
 LATENTS = {
     "small": "<results>/autoencoder/{dataset}/latents/latents.json",
@@ -75,7 +67,7 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     view=r"native|\d+",
-    number=r"[1-6]",
+    table="|".join(TABLE_NAMES),
 
 
 def code(script, members=None):

@@ -1,13 +1,20 @@
 # Look-ups of the tables, the figures, the audit, the claims and the report. No rule.
 
+from workflow_src.study.figures import (
+    FIGURES as FIGURE_TITLES,
+    cost_table,
+    delta_method,
+    law_settings,
+    score_table,
+    shown_segmenters,
+)
 from workflow_src.study.protocol import reduced_costs, table_remarks
-from workflow_src.study.figures import delta_method, law_settings
 from workflow_src.study.table_specs import (
     cost_files,
     label_of,
-    metrics_pattern,
+    model_label,
+    read_by,
     spec_of,
-    table_kinds,
 )
 
 CAPTIONS = "../workflow_src/paper/captions"
@@ -22,34 +29,48 @@ SHOWN = sorted(
 )
 
 
-def metrics_of(number):
-    """Every metrics file that a table is made from."""
-    table = config["tables"][number]
-    return [
-        file
-        for kind in table_kinds(config, number)
-        for file in expand(
-            metrics_pattern(kind, number),
-            row=table["rows"],
-            dataset=table["datasets"],
-            seed=SEEDS,
-        )
-    ]
+def files_of_tables(*names, suffixes=SUFFIXES):
+    """The files of some tables, of those that the study has."""
+    targets = [target for target, name in TABLE_NAMES.items() if name in names]
+    return expand(TABLES, table=targets, suffix=suffixes)
 
 
 def table_metrics(wildcards):
-    """The metrics files of the table that a rule makes."""
-    return metrics_of(wildcards.number)
+    """What the table that a rule makes is made from."""
+    return read_by(config, TABLE_NAMES[wildcards.table])
 
 
-def table_spec(wildcards):
-    """Rows, columns and places of the table that a rule makes, as JSON."""
-    return json.dumps(spec_of(config, wildcards.number), ensure_ascii=False)
+def specs(*names):
+    """Rows, columns and metrics files of some tables, by name."""
+
+    def look_up(wildcards, input):
+        located = dict(zip(read_by(config, *names), input.metrics, strict=True))
+        return {name: spec_of(config, name, located) for name in names}
+
+    return look_up
+
+
+def table_spec(wildcards, input):
+    """Rows, columns and metrics files of the table that a rule makes, as JSON."""
+    name = TABLE_NAMES[wildcards.table]
+    return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
+
+
+def table_name(wildcards):
+    """The name of the table that a rule makes."""
+    return TABLE_NAMES[wildcards.table]
+
+
+def table_label(wildcards):
+    """What a table is called in Snakemake's own report."""
+    return {"what": f"Table {TABLE_NAMES[wildcards.table]}"}
 
 
 def protocol_remarks(wildcards):
     """The protocol of the table that a rule makes, for its notes, as JSON."""
-    return json.dumps(table_remarks(config, wildcards.number), ensure_ascii=False)
+    return json.dumps(
+        table_remarks(config, TABLE_NAMES[wildcards.table]), ensure_ascii=False
+    )
 
 
 def figure_synthetic(wildcards):
@@ -86,38 +107,66 @@ def figure_segmenter(pattern):
     )[0]
 
 
-def shown_segmenters():
-    """The light segmenters of Table 3."""
-    return [row for row in config["tables"]["3"]["rows"] if row in LIGHT_MODELS]
-
-
 def segmenter_logs(name):
-    """A log of each of their trainings."""
+    """A log of the training of each light segmenter that is shown."""
     return expand(
         f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
         dataset=config["figures"]["dataset"],
-        light=shown_segmenters(),
+        light=shown_segmenters(config),
         seed=SEEDS[0],
     )
 
 
-def figure_law():
+def segmenter_labels():
+    """Their names in the table that they are shown by."""
+    return [label_of(config, score_table(config), m) for m in shown_segmenters(config)]
+
+
+def drawn_from(name, columns):
+    """The table that a figure is drawn from, or why it cannot be."""
+    if name is None:
+        raise InputError(
+            f"config: no table of models shows {columns} of {config['figures']['dataset']}, which "
+            "this figure is drawn from: give one in `tables`"
+        )
+    return name
+
+
+def score_metrics(wildcards):
+    """What the table whose Dice is drawn is made from."""
+    return read_by(config, drawn_from(score_table(config), "dice"))
+
+
+def score_spec(wildcards, input):
+    """Rows, columns and metrics files of the table whose Dice is drawn, as JSON."""
+    name = score_table(config)
+    return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
+
+
+def cost_csv(wildcards):
+    """The table that accuracy against cost is drawn from."""
+    name = drawn_from(cost_table(config), "parameters, gflops and dice")
+    return files_of_tables(name, suffixes=["csv"])
+
+
+def figure_law(wildcards):
     """The training whose delta maps Figure 8 shows."""
-    place = f"{config['figures']['dataset']}/{delta_method(config)}/seed{SEEDS[0]}"
+    method = delta_method(config)
+    if method is None:
+        raise InputError("config: no method of synthesis.methods is weighted by law")
+    place = f"{config['figures']['dataset']}/{method}/seed{SEEDS[0]}"
     return f"<results>/controlnet/{place}/recipe.json"
 
 
 def all_metrics(wildcards):
-    """Every metrics file of every table."""
-    return sorted({file for number in config["tables"] for file in metrics_of(number)})
+    """What all tables are made from."""
+    return read_by(config, *config["tables"])
 
 
-def all_specs(wildcards):
-    """Rows, columns and places of every table, as JSON."""
-    return json.dumps(
-        {number: spec_of(config, number) for number in config["tables"]},
-        ensure_ascii=False,
-    )
+def all_specs(wildcards, input):
+    """Rows, columns and metrics files of every table, by name, as JSON."""
+    found = specs(*config["tables"])(wildcards, input)
+    return json.dumps(found, ensure_ascii=False)
 
 
 def with_names(names, key, locate=str):

@@ -11,7 +11,7 @@ from workflow_src import make_table, prepare_data, score_segmentation
 from workflow_src.data.phantoms import polyp_phantom
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.paper.cells import TableSpec
+from workflow_src.paper.measured import TableSpec
 
 WANTED = ["Kvasir", "CVC-ColonDB", "CVC-300", "ETIS-LaribPolypDB"]
 
@@ -70,12 +70,13 @@ def test_missing_test_sets_are_named_once_and_shown_as_not_run(root, tmp_path, c
     assert facts["sets"]["Kvasir"] is facts["sets"]["ETIS-LaribPolypDB"] is None
     assert facts["mean_of_sets"]["dice"] == pytest.approx(0.5)  # of the two that were run
 
+    metrics = tmp_path / "scores" / "metrics.json"
     spec = TableSpec(
         rows={"order": "ORDER", "mkunet": "MK-UNet"},
         datasets={"polyps": "Polyps"},
         columns=["dice"],
         seeds=[0],
-        files={"score": str(tmp_path / "scores" / "metrics.json")},
+        files={"score": {"polyps": {"order": [metrics], "mkunet": [metrics]}}},
     )
     (tmp_path / "published.yaml").write_text("{}")
     make_table.main("3", spec, tmp_path / "published.yaml", tmp_path / "table3")

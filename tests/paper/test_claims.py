@@ -10,7 +10,6 @@ from conftest import ROOT
 
 from workflow_src import make_claims
 from workflow_src.common.outputs import write_json
-from workflow_src.paper.cells import TableSpec
 from workflow_src.paper.claims import (
     ABSENT,
     FAILS,
@@ -18,10 +17,12 @@ from workflow_src.paper.claims import (
     OPEN,
     Claim,
     decide,
+    effect_text,
     judge,
     published_effect,
     read_claims,
 )
+from workflow_src.paper.measured import TableSpec
 from workflow_src.study.columns import COLUMNS
 
 CLAIMS = read_claims(yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
@@ -59,6 +60,14 @@ def write_scores(folder: Path, level: float, images: int = 40, source: str = "A"
     write_json(folder / "metrics.json", {"all": {"images": images, "dice": table.dice.mean()}})
 
 
+SEEDS = [f"seed{seed}.json" for seed in range(3)]
+
+
+def files(folder: Path, rows: tuple[str, ...], *names: str) -> dict[str, dict[str, list[Path]]]:
+    """Metrics files of the polyps by row."""
+    return {"polyps": {row: [folder / row / name for name in names] for row in rows}}
+
+
 @pytest.fixture
 def spec(tmp_path) -> TableSpec:
     """Three models at one seed, their costs, and two methods' FIDs at three seeds."""
@@ -78,18 +87,19 @@ def spec(tmp_path) -> TableSpec:
             write_json(tmp_path / "fidelity" / row / f"seed{seed}.json", facts)
             stability = {"stable": row == "law", "because": [] if row == "law" else ["loss_spike"]}
             write_json(tmp_path / "stability" / row / f"seed{seed}.json", stability)
-    names = ("mkunet", "order", "twin", "law", "uniform", "gone")
+    names = ("mkunet", "order", "twin", "law", "uniform")
+    models, methods = names[:3], names[3:]
     return TableSpec(
         rows={name: name for name in names},
         datasets={"polyps": "Polyps"},
         columns=["dice", "parameters", "fid", "stability", "faithfulness"],
         seeds=[0, 1, 2],
         files={
-            "score": f"{tmp_path}/score/{{row}}/seed{{seed}}/metrics.json",
-            "faithfulness": f"{tmp_path}/faithfulness/{{row}}/seed{{seed}}/metrics.json",
-            "cost": f"{tmp_path}/cost/{{row}}.json",
-            "fidelity": f"{tmp_path}/fidelity/{{row}}/seed{{seed}}.json",
-            "stability": f"{tmp_path}/stability/{{row}}/seed{{seed}}.json",
+            "score": files(tmp_path / "score", models, "seed0/metrics.json"),
+            "faithfulness": files(tmp_path / "faithfulness", methods, "seed0/metrics.json"),
+            "cost": {"polyps": {row: [tmp_path / "cost" / f"{row}.json"] for row in models}},
+            "fidelity": files(tmp_path / "fidelity", methods, *SEEDS),
+            "stability": files(tmp_path / "stability", methods, *SEEDS),
         },
     )
 
@@ -106,7 +116,6 @@ def claim(column: str, row: str, is_: str, than: str | None = None, least: float
         ("dice", "mkunet", "below", "order", 1.0, HOLDS),
         ("dice", "mkunet", "above", "order", 1.0, FAILS),
         ("dice", "twin", "above", "mkunet", 1.0, FAILS),
-        ("dice", "gone", "above", "mkunet", 1.0, ABSENT),
         ("dice", "unheard", "above", "mkunet", 1.0, ABSENT),
         ("iou", "order", "above", "mkunet", 1.0, ABSENT),
         ("faithfulness", "uniform", "above", "law", 1.0, HOLDS),
@@ -142,8 +151,11 @@ def test_too_few_cases_or_seeds_decide_nothing(spec, tmp_path):
     for row, level in (("a", 0.5), ("b", 0.9)):
         write_scores(tmp_path / "score" / row / "seed0", level, images=5)
         spec.rows[row] = row
+        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / "seed0/metrics.json"]
     assert judge(claim("dice", "b", "above", "a"), spec, {}, [])["verdict"] == OPEN
     spec.seeds = [0]
+    for row in ("law", "uniform"):
+        del spec.files["fidelity"]["polyps"][row][1:]
     assert judge(claim("fid", "law", "below", "uniform"), spec, {}, [])["verdict"] == OPEN
 
 
@@ -156,6 +168,25 @@ def test_stand_ins_and_smaller_networks_judge_nothing(spec, tmp_path):
     write_json(tmp_path / "fidelity" / "law" / "seed0.json", facts)
     result = judge(claim("fid", "law", "below", "uniform"), spec, {}, [])
     assert result["verdict"] == ABSENT and "stand-in" in result["test"]
+
+
+def test_drawn_data_are_judged_beside_nothing_of_the_papers(spec):
+    asked = claim("dice", "order", "above", "mkunet")
+    assert judge(asked, spec, PAPER, [])["published"] == pytest.approx(6.0)
+    spec.drawn = ["polyps"]
+    result = judge(asked, spec, PAPER, [])
+    assert result["published"] is None and result["verdict"] == HOLDS
+    assert "paper" not in effect_text(result)
+
+
+def test_what_is_missing_or_not_measured_is_told_apart(spec, tmp_path):
+    asked = claim("dice", "order", "above", "mkunet")
+    metrics = tmp_path / "score" / "order" / "seed0" / "metrics.json"
+    write_json(metrics, {"all": {"dice": None}})
+    assert judge(asked, spec, {}, [])["test"] == "no metrics of order"
+    metrics.unlink()
+    with pytest.raises(FileNotFoundError):
+        judge(asked, spec, {}, [])
 
 
 @pytest.mark.parametrize("name", CLAIMS)

@@ -38,7 +38,7 @@ def write_results(folder: Path, levels: dict[str, float], parameters: int, steps
                           "from": [{"path": str(path)}]})  # fmt: skip
     rows.append(["gone", "GONE", "polyps", "dice", None, "not run"])
     cells.append({"row": "gone", "dataset": "polyps", "column": "dice", "from": []})
-    write_json(folder / "tables" / "table3.json", {"cells": cells})
+    write_json(folder / "tables" / "table3.json", {"name": "3", "cells": cells})
     pd.DataFrame(rows, columns=SHOWN).to_csv(folder / "tables" / "table3.csv", index=False)
     write_json(folder / "models" / "a" / "recipe.json", {"recipe": {"steps": steps, "loss": "l2"}})
     verdict = "holds" if levels["a"] > 0.7 else "does not hold"

@@ -16,7 +16,7 @@ from workflow_src import (
 )
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
-from workflow_src.paper.cells import TableSpec
+from workflow_src.paper.measured import TableSpec
 
 
 def check_drawn(output: Path) -> None:
@@ -40,7 +40,7 @@ def test_imbalance_is_drawn_from_the_training_images(polyps, tmp_path):
     assert (tmp_path / "figure1.png").read_bytes() != before
 
 
-def test_dice_is_drawn_by_set_and_what_was_not_run_is_left_out(tmp_path):
+def test_dice_is_drawn_by_set(tmp_path):
     folder = tmp_path / "scores" / "a" / "seed0"
     folder.mkdir(parents=True)
     table = pd.DataFrame({"stem": range(6), "source": list("AAABBB"), "case": range(6)})
@@ -48,8 +48,8 @@ def test_dice_is_drawn_by_set_and_what_was_not_run_is_left_out(tmp_path):
     table.to_csv(folder / "metrics.csv", index=False)
     write_json(folder / "metrics.json", {"all": {"dice": 0.5}})
     spec = TableSpec(
-        rows={"a": "A", "gone": "Gone"}, datasets={"polyps": "Polyps"}, columns=["dice"],
-        seeds=[0], files={"score": f"{tmp_path}/scores/{{row}}/seed{{seed}}/metrics.json"},
+        rows={"a": "A"}, datasets={"polyps": "Polyps"}, columns=["dice"], seeds=[0],
+        files={"score": {"polyps": {"a": [folder / "metrics.json"]}}},
     )  # fmt: skip
     plot_dice_sets.main(spec, "polyps", tmp_path / "figure")
     check_drawn(tmp_path / "figure")
@@ -63,13 +63,13 @@ def test_published_numbers_are_drawn_where_ours_can_be_compared(tmp_path):
     pd.DataFrame(rows, columns=names).drop(columns="difference").to_csv(
         tmp_path / "table2.csv", index=False
     )
-    tables = [tmp_path / "table1.csv", tmp_path / "table2.csv"]
+    tables = {name: tmp_path / f"table{name}.csv" for name in "12"}
     ((title, cells),) = plot_published.panels(tables)
     assert title == "Table 1, polyps\nmDice"
     assert cells.published.tolist() == [83.2]
     plot_published.main(tables, tmp_path / "figure")
     check_drawn(tmp_path / "figure")
-    plot_published.main(tables[1:], tmp_path / "nothing")
+    plot_published.main({"2": tables["2"]}, tmp_path / "nothing")
     check_drawn(tmp_path / "nothing")
 
 

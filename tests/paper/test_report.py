@@ -17,7 +17,7 @@ LONG = "Unstable (gradient_spike, loss_spike, weight_max, weight_mean)"
 FILE = {"path": "results/mine/a.json", "sha256": "0" * 64, "script": "workflow_src.score",
         "code": "abc", "commit": "def", "hardware": None}  # fmt: skip
 TABLE = {
-    "number": "4",
+    "name": "4",
     "title": "Table 4: Ablation of <LAW>",
     "notes": ["Study mine: 64² images.", "Seeds: 0, 1 & 2; p < 0.05."],
     "headings": ["FID ↓", "Stability"],

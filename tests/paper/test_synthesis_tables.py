@@ -1,14 +1,15 @@
 """Tables of synthesis: stand-in features said, measures not run, verdicts on stability."""
 
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from workflow_src.common.outputs import write_json
 from workflow_src.metrics.stability import StabilityLimits, judge
-from workflow_src.paper.cells import TableSpec, make_cells
+from workflow_src.paper.cells import make_cells
+from workflow_src.paper.measured import TableSpec
 from workflow_src.paper.tables import layout, notes, written
 
 PAPER = {"rows": {"law": {"polyps": {"fid": 52.28, "clip_i": 0.893, "stability": "Stable"}}}}
@@ -41,7 +42,10 @@ def make(folder: Path) -> tuple[pd.DataFrame, pd.Series, str]:
         datasets={"polyps": "Polyps"},
         columns=["fid", "kid", "clip_i", "stability"],
         seeds=[0, 1],
-        files={kind: f"{folder}/seed{{seed}}/{kind}.json" for kind in ("fidelity", "stability")},
+        files={
+            kind: {"polyps": {"law": [folder / f"seed{seed}" / f"{kind}.json" for seed in (0, 1)]}}
+            for kind in ("fidelity", "stability")
+        },
     )
     cells = make_cells(spec, PAPER)
     row = written(layout(cells, spec), str, "{}").iloc[0]
@@ -66,17 +70,37 @@ def test_a_measure_that_is_null_was_not_run(write):
     assert make(write())[1]["KID ×10³ ↓"] == "not run"
 
 
-def test_what_is_missing_was_not_run(write):
+def test_what_is_missing_is_no_gap_but_an_error(write):
     folder = write()
     (folder / "seed1" / "fidelity.json").unlink()
-    cells, row, _ = make(folder)
-    assert row["FID ↓"] == "60.00 (52.28; +7.72)"  # one seed has no interval
-    assert cells.runs.fid == 1
-    shutil.rmtree(folder / "seed0")
-    shutil.rmtree(folder / "seed1")
-    _, row, _ = make(folder)
-    assert row.tolist() == ["LAW", "not run (52.28)", "not run", "not run (0.893)",
-                            "not run (Stable)"]  # fmt: skip
+    with pytest.raises(FileNotFoundError, match=r"seed1/fidelity\.json"):
+        make(folder)
+
+
+def test_methods_are_paired_by_mask_with_their_reference(tmp_path):
+    """Their images are named after them, so that no two names are equal."""
+    for method, level in (("uniform", 0.5), ("law", 0.6)):
+        noise = np.random.default_rng(0).normal(0, 0.05, 30)  # of the masks, which both share
+        own = np.random.default_rng(round(100 * level)).normal(0, 0.01, 30)
+        table = pd.DataFrame({"stem": [f"{method}_A_{i}" for i in range(30)]})
+        table["source"], table["case"] = f"synthetic/{method}", [f"A/{i}" for i in range(30)]
+        table["duplicate_of"], table["dice"] = "", level + noise + own
+        (tmp_path / method).mkdir()
+        table.to_csv(tmp_path / method / "metrics.csv", index=False)
+        facts = {"all": {"images": 30, "dice": table.dice.mean()}}
+        write_json(tmp_path / method / "metrics.json", facts)
+    files = {m: [tmp_path / m / "metrics.json"] for m in ("uniform", "law")}
+    spec = TableSpec(
+        rows={"uniform": "Uniform", "law": "LAW"}, datasets={"polyps": "Polyps"},
+        columns=["faithfulness"], seeds=[0], files={"faithfulness": {"polyps": files}},
+        reference="uniform",
+    )  # fmt: skip
+    cells = make_cells(spec, {}).set_index("row")
+    assert cells.gain_images.law == 30 and np.isnan(cells.gain.uniform)
+    assert cells.gain.law == pytest.approx(cells["mean"].law - cells["mean"].uniform)
+    assert cells.gain_low.law < cells.gain.law < cells.gain_high.law and cells.gain_p.law < 0.01
+    (line,) = (text for text in notes(make_cells(spec, {}), spec) if "against Uniform" in text)
+    assert "paired over 30 images" in line
 
 
 def test_a_method_is_stable_if_all_its_seeds_are(write):

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from conftest import ROOT
 from scipy import stats
 
 from workflow_src import make_table, plot_accuracy_cost
+from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.paper.cells import TableSpec
+from workflow_src.paper.measured import TableSpec
 from workflow_src.score_segmentation import MEASURES, summarise
 
 ROWS = {"mkunet": "MK-UNet", "order": "ORDER", "unext": "UNeXt"}
@@ -65,21 +67,27 @@ def results(tmp_path) -> Path:
     return folder
 
 
-def make(results: Path, dataset="polyps", seeds=(0, 1, 2)):
+def make(results: Path, dataset="polyps", seeds=(0, 1, 2), name="3", **settings):
     """Make a table; returns its csv, its Markdown as text, and its LaTeX."""
+    scores, costs = results / "scores" / dataset, results / "cost" / dataset
     spec = TableSpec(
         rows=ROWS,
         datasets={dataset: dataset.capitalize()},
         columns=["parameters", "gflops", "dice", "iou", "iou_class_mean"],
         seeds=list(seeds),
         files={
-            "score": f"{results}/scores/{{dataset}}/{{row}}/seed{{seed}}/metrics.json",
-            "cost": f"{results}/cost/{{dataset}}/{{row}}.json",
+            "score": {
+                dataset: {
+                    r: [scores / r / f"seed{s}" / "metrics.json" for s in seeds] for r in ROWS
+                }
+            },
+            "cost": {dataset: {row: [costs / f"{row}.json"] for row in ROWS}},
         },
         reference="mkunet",
+        **settings,
     )
     output = results.parent / "table3"
-    make_table.main("3", spec, results.parent / "published.yaml", output)
+    make_table.main(name, spec, results.parent / "published.yaml", output)
     cells = pd.read_csv(output.with_suffix(".csv"))
     return cells, output.with_suffix(".md").read_text(), output.with_suffix(".tex").read_text()
 
@@ -208,26 +216,74 @@ def test_the_three_formats_say_the_same(results):
     assert r"\label{tab:3}" in latex
 
 
-@pytest.mark.parametrize("gone", ["one seed", "a model", "the reference", "all"])
-def test_missing_metrics_leave_the_rest_of_the_table(results, gone):
-    scores = results / "scores" / "polyps"
-    whole, *_ = make(results)
-    shutil.rmtree({"one seed": scores / "unext" / "seed1", "a model": scores / "unext",
-                   "the reference": scores / "mkunet", "all": scores}[gone])  # fmt: skip
+@pytest.mark.parametrize(
+    "gone",
+    ["scores/polyps/unext/seed1/metrics.json", "scores/polyps/mkunet/seed0/metrics.csv",
+     "cost/polyps/order.json"],
+)  # fmt: skip
+def test_a_missing_file_is_an_error_and_no_table(results, gone):
+    (results / gone).unlink()
+    with pytest.raises(FileNotFoundError) as raised:
+        make(results)
+    assert str(raised.value.filename) == str(results / gone)
+    assert not list(results.parent.glob("table3*"))
+
+
+def test_a_missing_file_ends_in_one_line(results):
+    gone = results / "cost" / "polyps" / "order.json"
+    gone.unlink()
+    spec = {"rows": {"order": "ORDER"}, "datasets": {"polyps": "Polyps"}, "columns": ["gflops"],
+            "seeds": [0], "files": {"cost": {"polyps": {"order": [str(gone)]}}}}  # fmt: skip
+    command = [sys.executable, "-m", "workflow_src.make_table", "--name", "3",
+               "--spec", json.dumps(spec), "--published", results.parent / "published.yaml",
+               "--output", results.parent / "table3"]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"error: {gone}: it does not exist: check the path, or make it first"
+    )
+
+
+def test_a_row_without_files_is_named(results):
+    spec = TableSpec({"order": "ORDER"}, {"polyps": "Polyps"}, ["dice"], [0])
+    with pytest.raises(InputError, match="no score metrics of order on polyps were given"):
+        make_table.main("3", spec, results.parent / "published.yaml", results.parent / "table3")
+
+
+def test_a_measure_that_is_null_was_not_run_and_the_rest_stands(results):
+    for seed in range(3):
+        path = results / "scores" / "polyps" / "unext" / f"seed{seed}" / "metrics.json"
+        facts = json.loads(path.read_text())
+        facts["all"]["dice"] = None
+        write_json(path, facts)
     cells, text, _ = make(results)
-    lost = {"one seed": [], "a model": ["unext"], "the reference": ["mkunet"], "all": list(ROWS)}
-    for row in ROWS:
-        if row in lost[gone]:
-            assert cell(cells, row, "dice").text == "not run"
-            assert "not run" in read_markdown(text)[ROWS[row]]["mDice ↑"]
-        elif (gone, row) == ("one seed", "unext"):
-            means = [100 * t.dice.mean() for t in per_image(results, row, seeds=(0, 2))]
-            assert cell(cells, row, "dice")["mean"] == pytest.approx(np.mean(means))
-            assert cell(cells, row, "dice").runs == 2
-        else:
-            assert cell(cells, row, "dice")["mean"] == cell(whole, row, "dice")["mean"]
-        assert cell(cells, row, "gflops")["mean"] == 0.0991
-    assert (" against MK-UNet" in text) == (gone in ("one seed", "a model"))
+    assert cell(cells, "unext", "dice").text == "not run"
+    assert read_markdown(text)["UNeXt"]["mDice ↑"] == "not run"
+    means = [100 * table.iou.mean() for table in per_image(results, "unext")]
+    assert cell(cells, "unext", "iou")["mean"] == pytest.approx(np.mean(means))
+
+
+def test_a_table_of_ones_own_has_a_name_a_title_and_nothing_of_the_papers(results):
+    cells, text, latex = make(results, name="my_models", title="Small & fast")
+    assert text.startswith("# Table my_models: Small & fast\n")
+    assert r"\caption{Table my\_models: Small \& fast." in latex
+    assert r"\label{tab:my_models}" in latex
+    assert "published" not in cells and set(cells.row) == set(ROWS)
+    assert "paper" not in text
+
+
+def test_drawn_data_are_compared_with_nothing_of_the_papers(results):
+    published = results.parent / "published.yaml"
+    paper = yaml.safe_load(published.read_text())
+    paper["3"]["why"] = {"mkunet": "counted otherwise."}
+    published.write_text(yaml.safe_dump(paper))
+    beside, *_ = make(results)
+    cells, text, latex = make(results, drawn=["polyps"])
+    assert not {"published", "difference"} & set(cells.columns) and "giant" not in set(cells.row)
+    assert cells["mean"].tolist() == beside["mean"].dropna().tolist()
+    assert "(27,000" not in text and "counted otherwise" not in text
+    for made in (text, latex):
+        assert "Phantoms (Polyps): compared with nothing of the paper's." in made
 
 
 def test_a_data_set_that_the_paper_lacks_is_tabled_and_drawn(results):
@@ -299,7 +355,7 @@ def test_a_table_says_which_runs_data_and_environment_it_comes_from(results):
     assert len({file["data"] for file in cell["from"]}) == 1 and cell["from"][0]["data"]
     assert all(file["lock"] == facts["provenance"]["lock"] for file in cell["from"])
     config = facts["config"]
-    shutil.rmtree(results / "scores" / "polyps" / "unext")
+    write_json(results / "cost" / "polyps" / "unext.json", {"parameters": 1, "gflops": 2.0})
     make(results)
     assert json.loads((results.parent / "table3.json").read_text())["config"] == config
 

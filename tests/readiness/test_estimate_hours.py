@@ -16,7 +16,7 @@ class Job:
 
 def test_hours_by_hand():
     first, second, shared = Job("train"), Job("train"), Job("cache")
-    tables = [Job("make_table", number=n) for n in "12"]
+    tables = [Job("make_table", table=f"table{n}") for n in "12"]
     waits = {tables[0]: [first, shared], tables[1]: [second, shared]}
     waits |= {first: [], second: [], shared: []}
     costs = {

@@ -6,14 +6,27 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from workflow_src.study.figures import delta_method, law_settings
+from workflow_src.study.columns import COLUMNS, METRICS, columns_of
+from workflow_src.study.configuration import validated
+from workflow_src.study.figures import (
+    FIGURES,
+    cost_table,
+    delta_method,
+    figures_of,
+    law_settings,
+    score_table,
+    shown_segmenters,
+)
 from workflow_src.study.protocol import reduced_costs, reduced_networks, table_remarks
 from workflow_src.study.table_specs import (
+    cell_files,
     cost_files,
     label_of,
-    metrics_pattern,
+    read_by,
     spec_of,
     table_kinds,
+    tables_in_order,
+    target_of,
 )
 
 
@@ -32,17 +45,98 @@ def test_a_rows_label_is_the_tables_own_else_the_entrys_else_the_mixs(config):
     assert label_of(config, "3", "nnunet-real") == "nnU-Net, Real"
 
 
-def test_a_spec_holds_the_metrics_that_its_columns_need(config):
+def located(config: dict, *names: str) -> dict[str, str]:
+    """The files as a rule would have them."""
+    return {path: path.replace("<results>", "results/x") for path in read_by(config, *names)}
+
+
+def test_a_spec_holds_the_files_that_its_columns_need(config):
     config["tables"]["3"]["columns"] = ["dice", "gflops"]
     assert table_kinds(config, "3") == ["cost", "score"]
-    files = spec_of(config, "3")["files"]
-    assert files["cost"] == f"results/{config['study']}/cost/{{dataset}}/{{row}}.json"
-    assert list(spec_of(config, "3")["rows"]) == config["tables"]["3"]["rows"]
+    spec = spec_of(config, "3", located(config, "3"))
+    assert spec["files"]["cost"]["polyps"]["order"] == ["results/x/cost/polyps/order.json"]
+    assert spec["files"]["score"]["polyps"]["order"] == [
+        f"results/x/scores/polyps/order/seed{seed}/metrics.json" for seed in (0, 1, 2)
+    ]
+    assert list(spec["rows"]) == list(spec["files"]["score"]["polyps"])
+    assert spec["drawn"] == []
 
 
-def test_the_rows_of_table_2_are_scored_as_nnunets():
-    assert "/nnunet-{row}/" in metrics_pattern("score", "2")
-    assert "nnunet" not in metrics_pattern("score", "3")
+def test_a_rule_lists_what_a_step_reads_and_each_file_once(config):
+    files = read_by(config, "3", "5", "6")
+    assert len(files) == len(set(files))
+    assert "<results>/scores/polyps/order/seed0/metrics.csv" in files  # for intervals and tests
+    assert set(files) == {path for name in "356" for path in read_by(config, name)}
+
+
+def test_rows_that_are_mixes_are_measured_by_the_nnunets_on_them(config):
+    assert {file.path.split("/")[3] for file in cell_files(config, "2")} == {
+        f"nnunet-{mix}" for mix in config["tables"]["2"]["rows"]
+    }
+    config["tables"]["2"]["columns"].append("gflops")
+    assert cost_files(config)["nnunet-real"] == "<results>/cost/polyps/nnunet-real.json"
+
+
+def test_phantoms_are_named_in_the_spec(config):
+    config["datasets"]["kits19"]["phantom"] = {"kind": "kidneys"}
+    assert spec_of(config, "1", located(config, "1"))["drawn"] == ["kits19"]
+    assert spec_of(config, "3", located(config, "3"))["drawn"] == []
+
+
+def test_a_table_of_any_name_and_kind_is_as_good_as_a_numbered_one(config):
+    for name, number in (("my_gammas", "4"), ("my-mixes", "2"), ("10", "3")):
+        config["tables"][name] = copy.deepcopy(config["tables"][number])
+    validated(config)
+    assert tables_in_order(config) == [*"123456", "10", "my-mixes", "my_gammas"]
+    assert [target_of(name) for name in ("3", "10", "my_gammas")] == [
+        "table3", "table10", "table_my_gammas"
+    ]  # fmt: skip
+    for name, number in (("my_gammas", "4"), ("my-mixes", "2"), ("10", "3")):
+        assert cell_files(config, name) == cell_files(config, number)
+        assert table_remarks(config, name) == table_remarks(config, number)
+        found = spec_of(config, name, located(config, name))
+        assert found == spec_of(config, number, located(config, number))
+
+
+def test_any_table_can_be_dropped(config):
+    for name in list(config["tables"]):
+        config["tables"][name] = None
+        validated(config)
+        assert name not in config["tables"]
+        assert set(figures_of(config)) <= set(FIGURES)
+        assert reduced_costs(config) == []
+        assert set(cost_files(config)) <= set(config["segmentation"]["models"]) | {"nnunet-real"}
+    assert config["tables"] == {}
+    lost = {"accuracy_cost", "dice_sets", "segmenter_training"}
+    assert set(FIGURES) - set(figures_of(config)) == lost
+
+
+def test_the_figures_take_the_first_table_that_shows_what_they_draw(config):
+    assert (cost_table(config), score_table(config)) == ("3", "3")
+    config["tables"] = dict(reversed(config["tables"].items()))  # as another file lays them
+    assert (cost_table(config), score_table(config)) == ("3", "3")
+    assert shown_segmenters(config) == ["unext", "egeunet", "mkunet", "order"]
+    del config["tables"]["3"]
+    assert (cost_table(config), score_table(config)) == ("6", "5")
+    config["figures"]["dataset"] = "kits19"
+    assert (cost_table(config), score_table(config)) == (None, None)
+
+
+def test_a_column_belongs_to_methods_or_to_models():
+    of_methods, of_models = columns_of("methods"), columns_of("models")
+    assert columns_of("mixes") == of_models and sorted(of_methods + of_models) == sorted(COLUMNS)
+    assert "fid" in of_methods and "dice" in of_models
+    for column in COLUMNS.values():
+        assert not column.per_image or METRICS[column.kind].per_image
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("parameters", 27384.0, "27,384"), ("parameters", 1_471_921, "1.47M"),
+     ("gflops", 0.0991, "0.099"), ("dice", 81.25, "81.2"), ("fid", 52.283, "52.28")],
+)  # fmt: skip
+def test_a_value_is_written_as_its_column_says(name, value, text):
+    assert COLUMNS[name].written(value) == text
 
 
 def test_each_model_that_has_a_cost_is_counted_once(config):
@@ -90,6 +184,9 @@ def test_the_delta_maps_are_laws_or_else_the_last_that_has_any(config):
     del config["synthesis"]["methods"]["law"]
     config["synthesis"]["methods"] |= {"late": {"weighting": "law"}, "plain": {}}
     assert delta_method(config) == "late"
+    config["synthesis"]["methods"] = {"plain": {}}
+    assert delta_method(config) is None
+    assert {"figure8", "weights"}.isdisjoint(figures_of(config))
 
 
 def test_laws_settings_are_those_of_the_first_method_that_clamps(config):

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import pandas as pd
 
+from workflow_src.study.columns import COLUMNS
+
 KINDS = {
     "impossible": "What cannot be",
     "contradiction": "What contradicts itself",
@@ -45,7 +47,7 @@ class Study:
     Args:
         costs: measure_cost's facts of each model.
         lesions: lesion fractions of each data set's training images.
-        tables: the long tables of the study, by number.
+        tables: the long tables of the study, by name.
         reduced: models whose network is smaller here than the published one, by name.
     """
 
@@ -68,7 +70,7 @@ def half_unit(value: float, column: str) -> float:
     elif column == "gflops":
         unit = 1.0 if value >= 1 else 0.01
     else:
-        unit = {"fid": 0.01, "clip_i": 0.001}.get(column, 0.1)
+        unit = 10 ** -COLUMNS[column].decimals
     return unit / 2
 
 

@@ -1,7 +1,7 @@
 """Checks of what networks cost: attention against its budget, the paper's counts against ours."""
 
 from workflow_src.paper.audit import Finding, Study, half_unit, published_cell
-from workflow_src.paper.tables import number
+from workflow_src.study.columns import COLUMNS
 
 
 def attention_cost(paper: dict, study: Study) -> list[Finding]:
@@ -35,20 +35,19 @@ def costs(paper: dict, study: Study) -> list[Finding]:
                 continue
             for column in ("parameters", "gflops"):
                 said, ours = datasets["polyps"].get(column), study.costs[row][column]
+                written = COLUMNS[column].written
                 if said is None or f"{row}.{column}" in study.reduced:
                     continue
                 what = f"{row}, {column}"
                 size = study.costs[row]["size"]
-                shown = f"{number(ours, column)} counted" + (
-                    f" at {size}²" if column == "gflops" else ""
-                )
+                shown = f"{written(ours)} counted" + (f" at {size}²" if column == "gflops" else "")
                 if abs(ours - said) <= max(half_unit(said, column), 0.05 * said):
                     agreeing.append(what)
                     continue
                 why = paper[table].get("why", {}).get(row, "").rstrip(".")
                 reason = f": {why}" if why else ""
                 findings.append(
-                    Finding("measured", f"Table {table}", f"{what}: {number(said, column)}",
+                    Finding("measured", f"Table {table}", f"{what}: {written(said)}",
                         f"{shown}, {said / ours:.2f} times less than the paper's."
                         if said > ours else f"{shown}, {ours / said:.2f} times the paper's.",
                         "The cost of this row, and ratios built on it, are not those of the "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from workflow_src.paper.cells import TableSpec, read_runs, values_by_seed
+from workflow_src.paper.measured import TableSpec, read_runs, values_by_seed
 from workflow_src.paper.paired import over_images, over_seeds
 from workflow_src.study.columns import COLUMNS
 

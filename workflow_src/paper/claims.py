@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
-from workflow_src.paper.cells import STAND_IN, TableSpec, read_runs, value_at, values_by_seed
+from workflow_src.paper.measured import (
+    STAND_IN,
+    TableSpec,
+    read_runs,
+    value_at,
+    values_by_seed,
+)
 from workflow_src.paper.paired import over_images, over_seeds
-from workflow_src.paper.tables import number, p_text
+from workflow_src.paper.tables import p_text
 from workflow_src.study.columns import COLUMNS, Column
 
 HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "undecided at this n", "not run"
@@ -103,10 +109,10 @@ def exactly(claim: Claim, values: list[float], published: float | None) -> dict:
     """Costs, which are counted: no test."""
     if claim.is_ == "about":
         met = abs(values[0] / claim.least - 1) <= WITHIN
-        text = f"counted: {number(values[0], claim.column)}; within {WITHIN:.0%} would do"
+        text = f"counted: {COLUMNS[claim.column].written(values[0])}; within {WITHIN:.0%} would do"
         return {"verdict": HOLDS if met else FAILS, "effect": values[0], "test": text}
     ratio = values[1] / values[0]
-    shown = " / ".join(number(value, claim.column) for value in reversed(values))
+    shown = " / ".join(COLUMNS[claim.column].written(value) for value in reversed(values))
     text = f"counted: {shown} = {ratio:.0f} times"
     if published is not None:
         text += f"; by the paper's cells {published:.0f} times"
@@ -139,7 +145,7 @@ def why_not(claim: Claim, spec: TableSpec | None, reduced: list[str]) -> str:
     column = COLUMNS[claim.column]
     for row in rows:
         runs = read_runs(spec, row, claim.dataset, column)
-        if not runs or value_at(runs[0][1], column.path) is None:
+        if value_at(runs[0][1], column.path) is None:
             return f"no metrics of {row}"
         if column.extractor and STAND_IN in runs[0][1][column.extractor]["extractor"]:
             return f"{column.title} by stand-in features is not {column.title}"
@@ -157,6 +163,8 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
     }
     if spec is not None and claim.dataset in spec.datasets:
         facts["dataset"] = spec.datasets[claim.dataset]
+        if claim.dataset in spec.drawn:  # phantoms are compared with nothing of the paper's
+            facts["published"] = None
     if reason := why_not(claim, spec, reduced):
         return facts | {"verdict": ABSENT, "test": reason, "evidence": []}
     column = COLUMNS[claim.column]

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from workflow_src.paper.cells import value_at
-from workflow_src.paper.paired import Runs, over_images
-from workflow_src.paper.tables import number, p_text, signed
+from workflow_src.paper.measured import Runs, value_at
+from workflow_src.paper.paired import over_images
+from workflow_src.paper.tables import p_text, signed
 from workflow_src.study.columns import COLUMNS, Column
 
 LEVEL = 0.05
@@ -65,7 +65,7 @@ def compare_cells(first: Path, second: Path) -> pd.DataFrame:
             sources.append({(c["row"], c["dataset"], c["column"]): c for c in content["cells"]})
         for key in tables[0].index.intersection(tables[1].index):
             a, b = (table.loc[key] for table in tables)
-            row = {"table": path.stem.removeprefix("table"), "label": a.label,
+            row = {"table": content["name"], "label": a.label,
                    "dataset": key[1], "column": key[2]}  # fmt: skip
             if pd.isna(a["mean"]) or pd.isna(b["mean"]):
                 if (a["text"] if pd.isna(a["mean"]) else "run") != (
@@ -149,8 +149,8 @@ def cell_line(cell: pd.Series) -> list[str]:
     if pd.notna(cell.low):
         gap += f" [{signed(cell.low, name)}, {signed(cell.high, name)}]"
     test = f"{cell.over}, p {p_text(cell.p)}" if pd.notna(cell.p) else ""
-    return [*where, number(cell["first"], name), number(cell["second"], name), gap, test,
-            cell.verdict]  # fmt: skip
+    first, second = (COLUMNS[name].written(cell[side]) for side in ("first", "second"))
+    return [*where, first, second, gap, test, cell.verdict]
 
 
 def to_markdown(first: Path, second: Path, every: bool) -> str:

@@ -1,16 +1,12 @@
 """Paired tests between two rows of a table: over the images that both saw, or over seeds."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from workflow_src.metrics.intervals import paired_difference
-from workflow_src.paper.cells import per_image_scores
+from workflow_src.paper.measured import Runs, per_image_scores
 from workflow_src.study.columns import Column
-
-Runs = list[tuple[Path, dict]]
 
 
 def _without_method(scores: pd.DataFrame) -> pd.DataFrame:
@@ -36,9 +32,7 @@ def over_images(ours: Runs, theirs: Runs, column: Column) -> dict[str, float] | 
         difference, low, high (95 %), in the column's unit; p, cases, images; None if they share no
         image.
     """
-    scores, others = (
-        _without_method(per_image_scores(runs, column.per_image)) for runs in (ours, theirs)
-    )
+    scores, others = (_without_method(per_image_scores(runs, column)) for runs in (ours, theirs))
     both = scores.merge(others, on=["source", "stem", "case"], suffixes=("", "_than"))
     if both.empty:
         return None

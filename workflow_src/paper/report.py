@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_src.paper.audit import KINDS
-from workflow_src.paper.cells import STAND_IN
 from workflow_src.paper.claims import VERDICTS, effect_text
+from workflow_src.paper.measured import STAND_IN
 
 FIGURE_TITLES = {
     "figure1": "Figure 1: spatial imbalance",

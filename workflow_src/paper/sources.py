@@ -5,13 +5,13 @@ import json
 
 import pandas as pd
 
-from workflow_src.paper.cells import TableSpec, read_runs
+from workflow_src.paper.measured import TableSpec, read_runs
 from workflow_src.study.columns import COLUMNS
 
 
 def content_hash(content) -> str:
-    """Hex digest of JSON-able data."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """Hex digest of data for JSON, paths among it."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def sources(cells: pd.DataFrame, spec: TableSpec) -> list[dict]:

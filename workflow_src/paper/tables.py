@@ -4,41 +4,28 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from workflow_src.paper.cells import STAND_IN, TableSpec
-from workflow_src.study.columns import COLUMNS
-
-COUNTED = {
-    "fidelity": "synthetic images",
-    "faithfulness": "synthetic images",
-    "score": "test images",
-}
-
-
-def number(value: float, name: str) -> str:
-    """A value in the table's format."""
-    if name == "parameters":
-        return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.2f}M"
-    return f"{value:.{COLUMNS[name].decimals}f}"
+from workflow_src.paper.measured import STAND_IN, TableSpec
+from workflow_src.study.columns import COLUMNS, METRICS
 
 
 def signed(value: float, name: str) -> str:
     """A difference in the table's format, with its sign."""
-    return ("-" if value < 0 else "+") + number(abs(value), name)
+    return ("-" if value < 0 else "+") + COLUMNS[name].written(abs(value))
 
 
 def cell_text(cell: pd.Series) -> tuple[str, str]:
     """Ours; and its interval, with the paper's and the difference to it in round brackets."""
-    rest = ""
+    rest, written = "", COLUMNS[cell["column"]].written
     if isinstance(cell.get("text"), str):
         ours = cell["text"]
     else:
-        ours = number(cell["mean"], cell["column"])
+        ours = written(cell["mean"])
         if pd.notna(cell["low"]):
-            low, high = (number(cell[end], cell["column"]) for end in ("low", "high"))
+            low, high = (written(cell[end]) for end in ("low", "high"))
             rest = f" [{low}, {high}]"
     paper = cell["published"]
     if pd.notna(paper):
-        beside = paper if isinstance(paper, str) else number(paper, cell["column"])
+        beside = paper if isinstance(paper, str) else written(paper)
         if pd.notna(cell.get("difference")):
             beside += f"; {signed(cell['difference'], cell['column'])}"
         rest += f" ({beside})"
@@ -108,14 +95,15 @@ def protocol(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     if "images" in cells:
         for dataset, part in cells.dropna(subset="images").groupby("dataset", sort=False):
             kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
-            counts = [f"{found.images.min():.0f} {COUNTED[kind]}" for kind, found in kinds]
+            counts = [f"{found.images.min():.0f} {METRICS[kind].counted}" for kind, found in kinds]
             lines.append(f"{spec.datasets[dataset]}: {', '.join(dict.fromkeys(counts))}.")
     return lines
 
 
-def reasons(cells: pd.DataFrame, why: dict[str, str]) -> list[str]:
-    """Why the paper's costs differ from ours, of the rows that are there."""
-    labels = cells.drop_duplicates("row").set_index("row").label
+def reasons(cells: pd.DataFrame, spec: TableSpec, why: dict[str, str]) -> list[str]:
+    """Why the paper's costs differ from ours, of the rows that are there and compared."""
+    compared = cells[~cells.dataset.isin(spec.drawn)]
+    labels = compared.drop_duplicates("row").set_index("row").label
     return [
         f"{labels[row]}, the paper's cost: {text}" for row, text in why.items() if row in labels
     ]
@@ -123,7 +111,12 @@ def reasons(cells: pd.DataFrame, why: dict[str, str]) -> list[str]:
 
 def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What a reader must know: how to read a cell, intervals, stand-ins, sets not run, tests."""
-    lines = ["Ours; in round brackets the paper's figure, and by how much ours differs."]
+    lines = []
+    if cells.published.notna().any():
+        lines.append("Ours; in round brackets the paper's figure, and by how much ours differs.")
+    if spec.drawn:
+        drawn = ", ".join(spec.datasets[dataset] for dataset in spec.drawn)
+        lines.append(f"Phantoms ({drawn}): compared with nothing of the paper's.")
     if "best" in cells and cells.best.eq(True).any():
         lines.append(
             "Bold: better than every other row by a paired test over images, or over seeds where "
@@ -176,7 +169,7 @@ LATEX = str.maketrans(
 )  # fmt: skip
 
 
-def to_latex(title: str, table: tuple, caption: list[str], remarks: list[str], number_: str) -> str:
+def to_latex(title: str, table: tuple, caption: list[str], remarks: list[str], name: str) -> str:
     r"""A booktabs table, ready to \input; it needs the packages booktabs and graphicx.
 
     The caption is title and protocol; the remarks stand below, and a table too wide is shrunk.
@@ -188,7 +181,7 @@ def to_latex(title: str, table: tuple, caption: list[str], remarks: list[str], n
     fit = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
     return (
         "\\begin{table}[t]\n\\centering\n\\small\n"
-        f"\\caption{{{above}}}\n\\label{{tab:{number_}}}\n"
+        f"\\caption{{{above}}}\n\\label{{tab:{name}}}\n"
         f"{fit}\n{tabular}}}\n\\par\\smallskip\n"
         f"\\begin{{minipage}}{{\\linewidth}}\\footnotesize\n{below}\n\\end{{minipage}}\n"
         "\\end{table}\n"

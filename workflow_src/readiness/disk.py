@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workflow_src.data.inventory import inventory
 from workflow_src.readiness.findings import Finding
+from workflow_src.study.table_specs import model_of
 
 GIBIBYTE = 2**30
 # What is fetched, in GiB: PraNet's archives and their content; KiTS19; of Stable Diffusion 1.5 the
@@ -81,13 +82,14 @@ def trainings(config: dict) -> tuple[dict[str, set], dict[str, dict]]:
     """Of each data set, the methods whose ControlNet is trained, and the mixes with theirs."""
     methods: dict[str, set] = {name: set() for name in config["datasets"]}
     mixes: dict[str, dict] = {name: {} for name in config["datasets"]}
-    for number, table in config["tables"].items():
+    for table in config["tables"].values():
         for name in table["datasets"]:
-            if number in ("1", "4"):
+            if table["of"] == "methods":
                 methods[name] |= set(table["rows"])
-            for row in table["rows"]:
-                mix = row if number == "2" else row.removeprefix("nnunet-")
-                if number == "2" or row.startswith("nnunet-"):
+                continue
+            for model in (model_of(table["of"], row) for row in table["rows"]):
+                if model.startswith("nnunet-"):
+                    mix = model.removeprefix("nnunet-")
                     mixes[name][mix] = config["downstream"]["mixes"][mix].get("method")
     for name in config["datasets"]:
         methods[name] |= {m for m in mixes[name].values() if m in config["synthesis"]["methods"]}

@@ -92,7 +92,7 @@ def needed_for(job, waits: dict) -> set:
 def rows(waits: dict, costs: dict) -> list[dict]:
     """A row per table, and one for everything."""
     tables = {
-        f"table{job.wildcards.number}": needed_for(job, waits)
+        job.wildcards.table: needed_for(job, waits)
         for job in waits if job.rule.name == "make_table"
     }  # fmt: skip
     took = seconds(costs)

@@ -1,6 +1,59 @@
-"""The columns that the tables can show: where a value lies, and how it is written."""
+"""The columns that the tables can show: all that is known of each stands here.
 
-from dataclasses import dataclass
+A new column is an entry of COLUMNS, and a step that writes its value into a metrics file:
+
+* An existing kind of METRICS: let the step that writes these files write one more key, and name it
+  in `path`. The file is JSON; its value is a number in the file's own unit, which `scale` brings to
+  the table's, or null where it was not measured. `per_image` names a column of the metrics.csv
+  beside the file, one row an image, if the value is the mean of one.
+* A new kind: an entry of METRICS says where its files lie, and a rule makes them there.
+
+Nothing else lists columns: which tables may show one, its heading, its format, its tests and its
+arrow follow from the entry.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MetricsFile:
+    """A kind of metrics file: one for each row, data set and seed.
+
+    Args:
+        place: below the study's results, with {dataset}, {row} and, unless one file serves all
+            seeds, {seed}. A row is a method's name, or a model's.
+        of: what it measures, and so which rows can show its columns; a mix is shown by the nnU-Net
+            trained on it, a model.
+        images: keys to the number of images that its values are over.
+        counted: what these images are.
+        per_image: the table of the same scores, a row an image, beside it.
+    """
+
+    place: str
+    of: Literal["methods", "models"]
+    images: tuple[str, ...] = ()
+    counted: str = ""
+    per_image: str = ""
+
+
+METRICS = {
+    "fidelity": MetricsFile(
+        "synthetic/{dataset}/{row}/seed{seed}/fidelity.json", "methods",
+        ("synthetic_images",), "synthetic images",
+    ),
+    "faithfulness": MetricsFile(
+        "faithfulness/{dataset}/{row}/seed{seed}/metrics.json", "methods",
+        ("all", "images"), "synthetic images", "metrics.csv",
+    ),
+    "stability": MetricsFile("controlnet/{dataset}/{row}/seed{seed}/stability.json", "methods"),
+    "score": MetricsFile(
+        "scores/{dataset}/{row}/seed{seed}/metrics.json", "models",
+        ("all", "images"), "test images", "metrics.csv",
+    ),
+    "cost": MetricsFile("cost/{dataset}/{row}.json", "models"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -9,23 +62,37 @@ class Column:
 
     Args:
         title: heading.
-        kind: which metrics file holds it: fidelity, faithfulness, score, cost or stability.
+        kind: of METRICS, which file holds it.
         path: keys into that file.
         best: "low", "high", or "" where no value is better.
         decimals: digits behind the point.
         scale: factor from the file's unit to the table's.
         extractor: key of the feature extractor that made it, named in the heading if a stand-in.
-        per_image: column of metrics.csv that it is the mean of, for intervals and tests.
+        per_image: column of the file's `per_image` table that it is the mean of, for intervals and
+            tests.
+        count: whether it counts something: whole, with commas, in millions from one million on.
+        verdict: words for true and for false where the value is no number; the file then lists
+            under "because" what made it false.
+        worst: further keys of such a file, and what makes one of several seeds.
     """
 
     title: str
     kind: str
     path: tuple[str, ...]
-    best: str = ""
+    best: Literal["low", "high", ""] = ""
     decimals: int = 2
     scale: float = 1.0
     extractor: str = ""
     per_image: str = ""
+    count: bool = False
+    verdict: tuple[str, str] | None = None
+    worst: dict[str, Callable] = field(default_factory=dict)
+
+    def written(self, value: float) -> str:
+        """A value in the table's unit, as text."""
+        if not self.count:
+            return f"{value:.{self.decimals}f}"
+        return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.2f}M"
 
 
 COLUMNS = {
@@ -38,7 +105,11 @@ COLUMNS = {
     "faithfulness": Column(
         "mask Dice", "faithfulness", ("all", "dice"), "high", 1, 100, per_image="dice"
     ),
-    "stability": Column("Stability", "stability", ("stable",)),
+    "stability": Column(
+        "Stability", "stability", ("stable",), verdict=("Stable", "Unstable"),
+        worst={"not_finite": max, "loss_spike": max, "gradient_spike": max, "weight_max": max,
+               "weight_mean": min},
+    ),
     "dice": Column("mDice", "score", ("all", "dice"), "high", 1, 100, per_image="dice"),
     "iou": Column("mIoU", "score", ("all", "iou"), "high", 1, 100, per_image="iou"),
     "iou_class_mean": Column(
@@ -48,6 +119,12 @@ COLUMNS = {
     "dice_256": Column(
         "mDice, 256 thresholds", "score", ("all", "dice_256"), "high", 1, 100, per_image="dice_256"
     ),
-    "parameters": Column("Params", "cost", ("parameters",), "low", 0),
+    "parameters": Column("Params", "cost", ("parameters",), "low", 0, count=True),
     "gflops": Column("GFLOPs", "cost", ("gflops",), "low", 3),
 }  # fmt: skip
+
+
+def columns_of(rows: str) -> list[str]:
+    """Names of the columns that a table of methods, mixes or models can show."""
+    measured = "methods" if rows == "methods" else "models"
+    return [name for name, column in COLUMNS.items() if METRICS[column.kind].of == measured]

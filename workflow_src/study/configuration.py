@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow_src.common.errors import InputError
-from workflow_src.study.columns import COLUMNS
+from workflow_src.study.columns import columns_of
 from workflow_src.study.configuration_schema import conform
 from workflow_src.study.downstream import CONTROL
 from workflow_src.study.registries import FETCHED_FROM, RAW_FORMATS, SEGMENTERS, WEIGHTINGS
-
-KINDS_OF_METHODS = ("fidelity", "faithfulness", "stability")  # the other kinds measure a model
 
 
 def validated(config: dict) -> dict:
@@ -21,6 +19,8 @@ def validated(config: dict) -> dict:
         InputError: one line that names the key, what was found, and what is allowed.
     """
     conform(config)
+    for name in [name for name, table in config["tables"].items() if table is None]:
+        del config["tables"][name]
     for dataset in config["datasets"].values():
         dataset.setdefault("phantom", None)
         dataset.setdefault("download", {})
@@ -87,22 +87,20 @@ def _check_references(config: dict) -> None:
     methods = list(config["synthesis"]["methods"])
     mixes = list(config["downstream"]["mixes"])
     datasets, models = list(config["datasets"]), models_of(config)
-    by_table = {"1": methods, "2": mixes, "3": models, "4": methods, "5": models, "6": models}
+    rows = {"methods": methods, "mixes": mixes, "models": models}
     if CONTROL in methods:
         raise InputError(
             f"config: synthesis.methods.{CONTROL}: this name is taken by the augmented real images "
             "that mixes are compared with; choose another"
         )
-    of_methods = [name for name, column in COLUMNS.items() if column.kind in KINDS_OF_METHODS]
-    of_models = [name for name in COLUMNS if name not in of_methods]
     claims: list[tuple[str, Any, list[str]]] = []
-    for number, table in config["tables"].items():
-        columns = of_methods if by_table[number] is methods else of_models
-        claims += [(f"tables.{number}.columns", c, columns) for c in table["columns"]]
-        claims += [(f"tables.{number}.rows", row, by_table[number]) for row in table["rows"]]
-        claims += [(f"tables.{number}.datasets", d, datasets) for d in table["datasets"]]
+    for table_name, table in config["tables"].items():
+        place, of = f"tables.{table_name}", table["of"]
+        claims += [(f"{place}.columns", column, columns_of(of)) for column in table["columns"]]
+        claims += [(f"{place}.rows", row, rows[of]) for row in table["rows"]]
+        claims += [(f"{place}.datasets", d, datasets) for d in table["datasets"]]
         if table.get("reference") is not None:
-            claims.append((f"tables.{number}.reference", table["reference"], table["rows"]))
+            claims.append((f"{place}.reference", table["reference"], table["rows"]))
     for name, mix in config["downstream"]["mixes"].items():
         if mix.get("method") is not None:
             allowed_methods = [*methods, CONTROL]

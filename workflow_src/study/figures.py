@@ -1,24 +1,50 @@
-"""Which of a study's methods the figures show LAW by. Pure look-ups in the config.
+"""The figures: their names and titles, which of them a study has, and what they show of it.
 
-Only the rules use this, so that no script's hash of its code depends on it.
+Pure look-ups in the config. Only the rules use this, so that no script's hash of its code depends
+on it.
 """
 
 from workflow_src.study.configuration import resolve
+from workflow_src.study.table_specs import table_showing
+
+# By name, in the report's order; a figure's caption is paper/captions/<name>.rst.
+FIGURES = {
+    "figure1": "Figure 1: spatial imbalance",
+    "weights": "Figures 3 and 4: LAW's maps",
+    "figure6": "Figure 6: synthesis",
+    "figure7": "Figure 7: segmentation",
+    "figure8": "Figure 8: delta maps over training",
+    "training": "Training curves",
+    "segmenter_training": "Training curves of the segmenters",
+    "accuracy_cost": "Accuracy against cost",
+    "dice_sets": "Dice by test set",
+    "published": "Measured against published",
+}
 
 
-def delta_method(config: dict) -> str:
-    """The method whose delta maps are shown: LAW, or the last method that has any.
+def figures_of(config: dict) -> list[str]:
+    """The figures that a study can draw: all but those whose method or table it does not have."""
+    lacking: set[str] = set()
+    if delta_method(config) is None:
+        lacking |= {"weights", "figure8"}
+    if cost_table(config) is None:
+        lacking.add("accuracy_cost")
+    if score_table(config) is None:
+        lacking.add("dice_sets")
+    if not shown_segmenters(config):
+        lacking.add("segmenter_training")
+    return [name for name in FIGURES if name not in lacking]
 
-    Raises:
-        IndexError: if no method has delta maps.
-    """
+
+def delta_method(config: dict) -> str | None:
+    """The method whose delta maps are shown: LAW, or the last that has any; None if none has."""
     synthesis = config["synthesis"]
     methods = [
         name
         for name in synthesis["methods"]
         if resolve(synthesis, "methods", name).get("weighting") == "law"
     ]
-    return "law" if "law" in methods else methods[-1]
+    return "law" if "law" in methods else next(reversed(methods), None)
 
 
 def law_settings(config: dict) -> dict[str, float]:
@@ -27,3 +53,19 @@ def law_settings(config: dict) -> dict[str, float]:
     laws = (resolve(synthesis, "methods", name) for name in synthesis["methods"])
     clamped = next((law for law in laws if law.get("clamp")), {})
     return {key: clamped[key] for key in ("gamma", "w_min", "w_max") if key in clamped}
+
+
+def cost_table(config: dict) -> str | None:
+    """The table that accuracy against cost is drawn from; None if no table shows both."""
+    return table_showing(config, config["figures"]["dataset"], "parameters", "gflops", "dice")
+
+
+def score_table(config: dict) -> str | None:
+    """The table whose models' Dice and training curves are drawn; None if no table shows Dice."""
+    return table_showing(config, config["figures"]["dataset"], "dice")
+
+
+def shown_segmenters(config: dict) -> list[str]:
+    """The light segmenters of that table."""
+    table = config["tables"].get(score_table(config), {"rows": []})
+    return [row for row in table["rows"] if row in config["segmentation"]["models"]]

@@ -4,12 +4,13 @@ Only the rules use this, so that no script's hash of its code depends on it.
 """
 
 from workflow_src.study.configuration import models_of, resolve
+from workflow_src.study.table_specs import model_of
 
 PAPER_GRID = 32  # ORDER's attention grid that gives the published operations
 PAPER_COST_SIZE = 256  # side length at which the paper counts operations
 
 
-def table_remarks(config: dict, number: str) -> list[str]:
+def table_remarks(config: dict, name: str) -> list[str]:
     """The protocol of a table, a line each: how it was trained, and which networks are smaller."""
     synthesis, downstream = config["synthesis"], config["downstream"]["training"]
     training, light = synthesis["training"], config["segmentation"]["training"]
@@ -20,20 +21,19 @@ def table_remarks(config: dict, number: str) -> list[str]:
         else "resized"
     )
     lines = {
-        "synthesis": f"Study {config['study']}: {size}² images, ControlNets trained for "
+        "methods": f"Study {config['study']}: {size}² images, ControlNets trained for "
         f"{training['steps']} steps of {training['batch_size']} images, DDIM "
         f"{synthesis['sampling']['steps']} steps, guidance {synthesis['sampling']['guidance']}. "
         f"Mask Dice: what {synthesis['faithfulness_model']}, trained on real images, finds of the "
         "conditioning mask.",
-        "downstream": f"Study {config['study']}: nnU-Net at {size}², planned on the real images "
+        "mixes": f"Study {config['study']}: nnU-Net at {size}², planned on the real images "
         f"alone; every mix is trained for {downstream['epochs']} x {downstream['iterations']} "
         "updates and validated on real images only. Mean over test images, foreground, at 0.5.",
-        "segmentation": f"Study {config['study']}: {light['image_size']}² ({fit}), "
+        "models": f"Study {config['study']}: {light['image_size']}² ({fit}), "
         f"{light['epochs']} epochs; operations (2 per multiply-accumulate) at "
         f"{config['segmentation']['cost_size']}². Mean over test images, foreground, at 0.5.",
     }
-    kind = {"1": "synthesis", "2": "downstream", "4": "synthesis"}
-    return [lines[kind.get(number, "segmentation")], *reduced_networks(config, number)]
+    return [lines[config["tables"][name]["of"]], *reduced_networks(config, name)]
 
 
 def grid_of(config: dict, model: str) -> int:
@@ -42,16 +42,19 @@ def grid_of(config: dict, model: str) -> int:
     return recipe.get("options", {}).get("grid", PAPER_GRID)
 
 
-def reduced_networks(config: dict, number: str) -> list[str]:
+def reduced_networks(config: dict, name: str) -> list[str]:
     """Notes on networks of a table that are smaller than the published ones."""
-    rows = config["tables"][number]["rows"]
-    grids = {grid_of(config, row) for row in rows if row in config["segmentation"]["models"]}
+    table = config["tables"][name]
+    if table["of"] == "methods":
+        return []
+    models = [model_of(table["of"], row) for row in table["rows"]]
+    grids = {grid_of(config, m) for m in models if m in config["segmentation"]["models"]}
     notes = [
         f"ORDER attends on a grid of {grid}², not {PAPER_GRID}²."
         for grid in sorted(grids - {PAPER_GRID})
     ]
     network = config["downstream"]["training"].get("network")
-    if network and (number == "2" or any(row.startswith("nnunet-") for row in rows)):
+    if network and any(model.startswith("nnunet-") for model in models):
         notes.append(
             "nnU-Net's planned network is replaced by a small one: channels "
             f"{network['features']}, patches of {network['patch_size']}²."

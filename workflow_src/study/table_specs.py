@@ -1,67 +1,146 @@
-"""What a study's tables show: rows, labels, and where the metrics lie. Pure look-ups in the config.
+"""What a study's tables show: rows, labels, and the metrics files behind them.
 
-Only the rules use this, so that no script's hash of its code depends on it.
+Pure look-ups in the config. Only the rules and `readiness` use this, so that the hash of no table's
+code depends on it.
 """
 
-# Where the metrics of a table's cell lie, by the kind of the metric.
-METRICS = {
-    "fidelity": "<results>/synthetic/{dataset}/{row}/seed{seed}/fidelity.json",
-    "faithfulness": "<results>/faithfulness/{dataset}/{row}/seed{seed}/metrics.json",
-    "stability": "<results>/controlnet/{dataset}/{row}/seed{seed}/stability.json",
-    "score": "<results>/scores/{dataset}/{row}/seed{seed}/metrics.json",
-    "cost": "<results>/cost/{dataset}/{row}.json",
-}
-# The kind of a column's metric; the other columns are scores of segmentations.
-KINDS = {
-    "fid": "fidelity", "kid": "fidelity", "clip_i": "fidelity", "clip_i_paired": "fidelity",
-    "faithfulness": "faithfulness", "stability": "stability",
-    "parameters": "cost", "gflops": "cost",
-}  # fmt: skip
+from dataclasses import dataclass
+
+from workflow_src.study.columns import COLUMNS, METRICS
 
 
-def table_kinds(config: dict, number: str) -> list[str]:
+@dataclass(frozen=True)
+class CellFile:
+    """A metrics file that a table is made from.
+
+    Args:
+        kind: of METRICS.
+        dataset: name.
+        row: name in the table.
+        path: with <results> for the study's folder.
+    """
+
+    kind: str
+    dataset: str
+    row: str
+    path: str
+
+
+def target_of(name: str) -> str:
+    """What a table is called as a target and as a file: table3, table_my_gammas."""
+    return f"table{name}" if name.isdigit() else f"table_{name}"
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    return not name.isdigit(), len(name) if name.isdigit() else 0, name
+
+
+def tables_in_order(config: dict) -> list[str]:
+    """Names of the tables: numbers first, as configs laid over each other keep no order."""
+    return sorted(config["tables"], key=_order)
+
+
+def model_of(of: str, row: str) -> str:
+    """What a row is measured by: a mix by the nnU-Net trained on it."""
+    return f"nnunet-{row}" if of == "mixes" else row
+
+
+def model_label(config: dict, model: str) -> str:
+    """The name of a model: its own, or that of nnU-Net on a mix."""
+    models, mixes = config["segmentation"]["models"], config["downstream"]["mixes"]
+    if model in models:
+        return models[model]["label"]
+    return f"nnU-Net, {mixes[model.removeprefix('nnunet-')]['label']}"
+
+
+def label_of(config: dict, name: str, row: str) -> str:
+    """The name of a row in a table: the table's own, else that of the entry."""
+    table = config["tables"][name]
+    if own := (table.get("labels") or {}).get(row):
+        return own
+    if table["of"] == "methods":
+        return config["synthesis"]["methods"][row]["label"]
+    if table["of"] == "mixes":
+        return config["downstream"]["mixes"][row]["label"]
+    return model_label(config, row)
+
+
+def table_kinds(config: dict, name: str) -> list[str]:
     """The kinds of metrics that a table shows, sorted."""
-    return sorted({KINDS.get(column, "score") for column in config["tables"][number]["columns"]})
+    return sorted({COLUMNS[column].kind for column in config["tables"][name]["columns"]})
 
 
-def metrics_pattern(kind: str, number: str) -> str:
-    """Where the metrics of a kind lie for a table: Table 2's rows are mixes, scored as nnU-Nets."""
-    pattern = METRICS[kind]
-    return pattern.replace("{row}", "nnunet-{row}") if number == "2" else pattern
+def cell_files(config: dict, name: str) -> list[CellFile]:
+    """Every metrics file of a table: by kind, data set and row a file a seed, or one for all."""
+    table, found = config["tables"][name], []
+    for kind in table_kinds(config, name):
+        place = f"<results>/{METRICS[kind].place}"
+        seeds = config["seeds"] if "{seed}" in place else [None]
+        found += [
+            CellFile(
+                kind,
+                dataset,
+                row,
+                place.format(dataset=dataset, row=model_of(table["of"], row), seed=seed),
+            )
+            for dataset in table["datasets"]
+            for row in table["rows"]
+            for seed in seeds
+        ]
+    return found
 
 
-def label_of(config: dict, number: str, row: str) -> str:
-    """The name of a row in a table: the table's own, else the entry's, else nnU-Net on a mix."""
-    own = config["tables"][number].get("labels", {}).get(row)
-    mixes = config["downstream"]["mixes"]
-    sections = (config["synthesis"]["methods"], config["segmentation"]["models"], mixes)
-    entry = next((section[row] for section in sections if row in section), {})
-    mix = mixes.get(row.removeprefix("nnunet-"), {})
-    return own or entry.get("label") or f"nnU-Net, {mix.get('label', row)}"
+def read_by(config: dict, *names: str) -> list[str]:
+    """What a step reads of tables: their metrics files, each followed by its per-image table."""
+    found: dict[str, None] = {}
+    for file in (file for name in names for file in cell_files(config, name)):
+        beside = METRICS[file.kind].per_image
+        found[file.path] = None
+        if beside:
+            found[f"{file.path.rpartition('/')[0]}/{beside}"] = None
+    return list(found)
 
 
-def spec_of(config: dict, number: str) -> dict:
-    """Rows, columns and places of a table, as `workflow_src.paper.cells.TableSpec` holds them."""
-    table, results = config["tables"][number], f"results/{config['study']}"
+def spec_of(config: dict, name: str, located: dict[str, str]) -> dict:
+    """A table as `workflow_src.paper.measured.TableSpec` holds it.
+
+    Args:
+        config: the study.
+        name: of the table.
+        located: the file that the rule has for each path of `read_by`.
+    """
+    table = config["tables"][name]
+    files: dict[str, dict[str, dict[str, list[str]]]] = {}
+    for file in cell_files(config, name):
+        rows = files.setdefault(file.kind, {}).setdefault(file.dataset, {})
+        rows.setdefault(file.row, []).append(located[file.path])
     return {
-        "rows": {row: label_of(config, number, row) for row in table["rows"]},
-        "datasets": {name: config["datasets"][name]["label"] for name in table["datasets"]},
+        "title": table.get("title") or "",
+        "rows": {row: label_of(config, name, row) for row in table["rows"]},
+        "datasets": {d: config["datasets"][d]["label"] for d in table["datasets"]},
         "columns": table["columns"],
         "seeds": config["seeds"],
-        "files": {
-            kind: metrics_pattern(kind, number).replace("<results>", results)
-            for kind in table_kinds(config, number)
-        },
+        "files": files,
         "reference": table.get("reference"),
+        "drawn": [d for d in table["datasets"] if config["datasets"][d].get("phantom")],
     }
 
 
 def cost_files(config: dict) -> dict[str, str]:
     """What the tables' models cost: each model's file, on the data set that shows it first."""
     found: dict[str, str] = {}
-    for table in config["tables"].values():
-        if {"parameters", "gflops"} & set(table["columns"]):
-            for row in table["rows"]:
-                path = METRICS["cost"].format(dataset=table["datasets"][0], row=row)
-                found.setdefault(row, path)
+    for name in tables_in_order(config):
+        for file in cell_files(config, name):
+            if file.kind == "cost":
+                found.setdefault(model_of(config["tables"][name]["of"], file.row), file.path)
     return found
+
+
+def table_showing(config: dict, dataset: str, *columns: str) -> str | None:
+    """The first table of models that shows these columns of a data set; None if none does."""
+    for name in tables_in_order(config):
+        table = config["tables"][name]
+        shows = dataset in table["datasets"] and set(columns) <= set(table["columns"])
+        if table["of"] == "models" and shows:
+            return name
+    return None

@@ -1,0 +1,90 @@
+"""What was measured for a table: its metrics files, and the values in them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
+from workflow_src.study.columns import METRICS, Column
+
+STAND_IN = "stand-in"
+
+Runs = list[tuple[Path, dict]]  # metrics files with their content
+
+
+@dataclass
+class TableSpec:
+    """What a table shows.
+
+    Args:
+        rows: names and labels of the rows, in order.
+        datasets: names and labels of the data sets, in order.
+        columns: names of COLUMNS.
+        seeds: of the runs.
+        files: the metrics files by kind, data set and row: one a seed, in order, or one for all.
+        reference: the row that the others are tested against.
+        drawn: data sets that are phantoms, and are compared with nothing of the paper's.
+        title: heading; the paper's if empty.
+    """
+
+    rows: dict[str, str]
+    datasets: dict[str, str]
+    columns: list[str]
+    seeds: list[int]
+    files: dict[str, dict[str, dict[str, list[Path]]]] = field(default_factory=dict)
+    reference: str | None = None
+    drawn: list[str] = field(default_factory=list)
+    title: str = ""
+
+
+def value_at(facts: dict, path: tuple[str, ...]):
+    """Follow keys into a metrics file; None where the measure was not run."""
+    for key in path:
+        if facts is None:
+            return None
+        facts = facts.get(key)
+    return facts
+
+
+def read_runs(spec: TableSpec, row: str, dataset: str, column: Column) -> Runs:
+    """The metrics files of a cell: one a seed, or one for all, as of cost.
+
+    Raises:
+        InputError: if the table was given none for it, or one is damaged.
+        FileNotFoundError: if one is not there.
+    """
+    paths = spec.files.get(column.kind, {}).get(dataset, {}).get(row)
+    if not paths:
+        raise InputError(f"no {column.kind} metrics of {row} on {dataset} were given: name them")
+    return [(path, read_json(path)) for path in paths]
+
+
+def values_by_seed(spec: TableSpec, row: str, dataset: str, column: Column) -> dict[int, float]:
+    """A cell's value at each seed where it was measured, in the column's unit.
+
+    Raises:
+        ValueError: if the cell does not have a file a seed.
+    """
+    runs = read_runs(spec, row, dataset, column)
+    values = {
+        seed: value_at(facts, column.path)
+        for seed, (_, facts) in zip(spec.seeds, runs, strict=True)
+    }
+    return {seed: value * column.scale for seed, value in values.items() if value is not None}
+
+
+def per_image_scores(runs: Runs, column: Column) -> pd.DataFrame:
+    """Scores of each image, averaged over the seeds: stem, source, case, value; copies left out."""
+    text = dict.fromkeys(("stem", "source", "case", "duplicate_of"), str)
+    beside = METRICS[column.kind].per_image
+    tables = [
+        pd.read_csv(path.with_name(beside), dtype=text, keep_default_na=False) for path, _ in runs
+    ]
+    first = tables[0]
+    value = np.mean([t[column.per_image].astype(float) for t in tables], axis=0)
+    frame = first[["stem", "source", "case"]].assign(value=value)
+    names = (first.source + "/" + first.stem).tolist()
+    return frame[~first.duplicate_of.isin(names)]
