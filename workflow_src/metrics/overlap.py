@@ -4,7 +4,7 @@ The field's papers each define these otherwise; all common definitions are compu
 that a number can be compared with the one it resembles:
 
     dice, iou          foreground, probability at least 0.5: the numbers of the tables
-    dice_min_max       likewise after stretching each map to [0, 1], as MK-UNet's code does
+    dice_min_max       likewise after stretching each map to [0, 1], as EMCAD's code does
     dice_256, iou_256  mean over 256 thresholds of the stretched map, as PraNet's code and tool do
     dice_class_mean    mean of foreground and background
     iou_class_mean     likewise; it exceeds foreground Dice easily, and is the likeliest reason why

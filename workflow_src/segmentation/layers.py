@@ -52,12 +52,21 @@ def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def initialise_fan_out(module: nn.Module) -> None:
-    """Convolutions by their fan-out, linear layers with deviation 0.02, as the public codes do."""
+    """Initialise one module as the public codes of UNeXt and EGE-UNet do.
+
+    Linear layers are drawn with deviation 0.02 and 2D convolutions with variance 2 / fan-out; their
+    biases are zero. 1D convolutions, which EGE-UNet alone has, take the fan-out of all groups and
+    keep PyTorch's biases.
+    """
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
-    elif isinstance(module, (nn.Conv1d, nn.Conv2d)):
+    elif isinstance(module, nn.Conv2d):
         fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
-        nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+    elif isinstance(module, nn.Conv1d):
+        fan_out = module.kernel_size[0] * module.out_channels
+        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+        return
     else:
         return
     if module.bias is not None:

@@ -126,10 +126,12 @@ class MKUNet(nn.Module):
         self.channel_attention = nn.ModuleList(map(ChannelAttention, upwards[:-1], ratios))
         self.spatial_attention = SpatialAttention()  # one for all five stages
         self.gates = nn.ModuleList(map(GroupedAttentionGate, upwards[1:-1]))
-        # Of the public code's side heads only the last is read; the others hold 31 parameters that
-        # get no gradient. They are kept, so that counts and published weights agree.
-        self.heads = nn.ModuleList(nn.Conv2d(c, 1, 1) for c in upwards[2:])
         self.apply(_initialise)
+        # The heads come after, and keep PyTorch's weights: what they read is never negative, so
+        # that weights drawn small can all turn negative, and then every mask stays empty. Of the
+        # public code's heads only the last is read; the others hold 31 parameters without gradient,
+        # kept so that counts and published weights agree.
+        self.heads = nn.ModuleList(nn.Conv2d(c, 1, 1) for c in upwards[2:])
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """Skips of the stages 0 to 3, and the bottleneck last."""
@@ -156,6 +158,7 @@ class MKUNet(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
+    """Convolutions from N(0, 0.02²), biases zero, as the public code does for all but its heads."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:
