@@ -106,5 +106,5 @@ def images_of(name: str, dataset: dict) -> int:
         return phantom["cases"] * phantom["slices"]
     found = inventory(Path(dataset["root"] or f"data/{name}"))["files"] // 2
     if not found:
-        return IMAGES[reading]
+        return IMAGES.get(reading, 0)
     return found * SLICES_A_CASE if reading == "kits19" else found
