@@ -10,7 +10,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import whole_folder, write_json, write_text
 from workflow_src.data.phantoms import kidney_phantom, polyp_phantom
 
 # The test sets differ in their habits, as real ones do: folder names, suffixes, JPEG masks.
@@ -59,6 +59,8 @@ def write_polyps(folder: Path, phantom: Phantom) -> None:
                 _save_image(image, folder / place / images / f"{number}{image_suffix}")
                 _save_image(mask * 255, folder / place / masks / f"{number}{mask_suffix}")
                 bar.update()
+            stems = "".join(f"{number},{place}/{number}\n" for number in range(count))
+            write_text(folder / place / "cases.csv", f"stem,case\n{stems}")  # patients of one image
 
 
 def write_kidneys(folder: Path, phantom: Phantom) -> None:

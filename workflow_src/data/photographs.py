@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from workflow_src.common.errors import InputError
+from workflow_src.data.cases import guess_cases, name_cases
 from workflow_src.data.prepared import Record
 from workflow_src.data.raw import RawSet
-from workflow_src.data.splits import hold_out
+from workflow_src.data.splits import hold_out, thumbnail
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FOLDER_NAMES = (("images", "masks"), ("image", "mask"))
@@ -126,7 +127,7 @@ def _is_grey(file: Image.Image) -> bool:
 
 
 class Photographs(RawSet):
-    """A raw set of photographs, each its own case.
+    """A raw set of photographs.
 
     Args:
         root: PraNet's layout (`TrainDataset/`, `TestDataset/<set>/`), or with `test_fraction` one
@@ -136,7 +137,9 @@ class Photographs(RawSet):
         test_fraction: part of the images to test on, where the root is one folder.
         split_seed: seed of the splits.
         empty_masks: what to do with an image whose mask is all background.
-        threads: masks read at once.
+        threads: files read at once.
+        cases: a table of stems and cases; see `name_cases`.
+        case_pattern: regular expression whose first group, in a stem, is the case.
 
     Raises:
         InputError: if the root or any pair is not as described.
@@ -153,6 +156,8 @@ class Photographs(RawSet):
         split_seed: int = 0,
         empty_masks: Literal["keep", "drop", "refuse"] = "keep",
         threads: int = 1,
+        cases: Path | str | None = None,
+        case_pattern: str | None = None,
     ):
         super().__init__()
         self.files: list[Pair] = []
@@ -162,8 +167,12 @@ class Photographs(RawSet):
             self._read_pranet(root, test_sets)
         else:
             self._add(find_pairs(root), root.name, "train")
-            hold_out(self.records, "test", test_fraction, split_seed)
         self.empty = self._find_empty(empty_masks, threads)
+        folders = [image.parent.parent for image, _ in self.files]
+        name_cases(self.records, folders, None if cases is None else Path(cases), case_pattern)
+        self.guessed = self._guess_cases(threads)
+        if test_fraction is not None:
+            hold_out(self.records, "test", test_fraction, split_seed)
         hold_out(self.records, "val", validation_fraction, split_seed + 1)
 
     def _read_pranet(self, root: Path, test_sets: list[str] | None) -> None:
@@ -212,8 +221,19 @@ class Photographs(RawSet):
                     )
                 width, height = a.size
             self.files.append((image, mask))
-            case = f"{source}/{image.stem}"
-            self.records.append(Record(image.stem, source, case, split, height, width))
+            self.records.append(Record(image.stem, source, "", split, height, width))
+
+    def _guess_cases(self, threads: int) -> set[str]:
+        """Cases of the images that nothing names, found by their likeness."""
+        rows = [row for row, record in enumerate(self.records) if not record.case]
+        if not rows:
+            return set()
+        with ThreadPoolExecutor(threads) as pool:
+            seen = pool.map(lambda row: thumbnail(read_image(self.files[row][0])), rows)
+            thumbnails = np.stack(list(seen))
+        unnamed = [self.records[row] for row in rows]
+        guess_cases(unnamed, thumbnails)
+        return {record.case for record in unnamed}
 
     def read(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Images (H, W, 3) uint8 and masks (H, W) of 0 and 1 of the rows."""

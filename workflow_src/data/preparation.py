@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from workflow_src.common.outputs import require_space, whole_folder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.prepared import PreparedWriter
+from workflow_src.data.prepared import PreparedWriter, Record
 from workflow_src.data.raw import RawSet, open_raw
 from workflow_src.data.splits import find_duplicates, thumbnail
 from workflow_src.study.reading import Reading
@@ -43,18 +43,34 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
                 "%s (%s) and %s (%s) are one image, or nearly: they differ by %.2f grey levels",
                 names[first], splits[first], names[later], splits[later], difference,
             )  # fmt: skip
+        shared = shared_cases(raw.records)
+        if shared:
+            log.warning(
+                "%d cases stand on both sides of the split, %s among them: scores on their test "
+                "images flatter", len(shared), shared[0],
+            )  # fmt: skip
         writer.finish(
             {
                 "reading": asdict(reading),
+                "shared_cases": shared,
                 "missing_sets": raw.missing_sets,
                 "empty_masks": raw.empty,
                 "duplicates": [[names[i], names[j], round(d, 3)] for i, j, d in duplicates],
                 "provenance": provenance("workflow_src.prepare_data", RAW_FORMATS[reading.format]),
             },
-            {"duplicate_of": copies},
+            {
+                "duplicate_of": copies,
+                "case_guessed": [int(record.case in raw.guessed) for record in raw.records],
+            },
         )
     counts = ", ".join(f"{number} {split}" for split, number in Counter(splits).items())
     log.info("%s: %d images (%s)", output, len(raw.records), counts)
+
+
+def shared_cases(records: list[Record]) -> list[str]:
+    """Cases of test images that have images to train or validate on as well, sorted."""
+    tested = {record.case for record in records if record.split == "test"}
+    return sorted(tested & {record.case for record in records if record.split != "test"})
 
 
 def _copy(raw: RawSet, writer: PreparedWriter, threads: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class Record:
 
     stem: str
     source: str  # the set it comes from, "Kvasir" or "KiTS19"
-    case: str  # what must not be split: the patient in CT, the image itself in photographs
+    case: str  # what must not be split: the patient, or the sequence that a frame is of
     split: str
     height: int  # original size in pixels
     width: int

@@ -26,6 +26,7 @@ class RawSet:
             as a patient; splits are "train", "val" and "test".
         missing_sets: names of test sets that were asked for and are not there.
         empty: names of masks that are all background.
+        guessed: cases that nothing names, guessed from the images.
     """
 
     channels = 3
@@ -34,6 +35,7 @@ class RawSet:
         self.records: list[Record] = []
         self.missing_sets: list[str] = []
         self.empty: list[str] = []
+        self.guessed: set[str] = set()
 
     def groups(self) -> list[list[int]]:
         """Rows that are read together; each row alone, unless one file holds several images."""

@@ -1,5 +1,7 @@
 """Splits by case, so that no patient stands on both sides, and the search for duplicates."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from workflow_src.data.prepared import Record, resize_image
@@ -47,14 +49,23 @@ def find_duplicates(
     Returns:
         (row, later row, difference), nearest first.
     """
+    place = [f"{r.split.replace('val', 'train')}/{r.source}" for r in records]
+    found = [pair for pair in alike(thumbnails, threshold) if place[pair[0]] != place[pair[1]]]
+    return sorted(found, key=lambda pair: pair[2])
+
+
+def alike(thumbnails: np.ndarray, threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Pairs of rows (row, later row, difference) that differ by less than a threshold.
+
+    Args:
+        thumbnails: (N, 1024).
+        threshold: root mean square difference, in grey levels of 0-255.
+    """
     squares = (thumbnails**2).sum(axis=1)
-    place = np.array([f"{r.split.replace('val', 'train')}/{r.source}" for r in records])
-    found = []
     for start in range(0, len(thumbnails), 512):  # in blocks: the whole matrix may not fit
         block = slice(start, start + 512)
         distance = squares[block, None] + squares[None] - 2 * thumbnails[block] @ thumbnails.T
         rms = np.sqrt(np.clip(distance, 0, None) / thumbnails.shape[1])
         for i, j in zip(*np.nonzero(rms < threshold), strict=True):
-            if start + i < j and place[start + i] != place[j]:
-                found.append((int(start + i), int(j), float(rms[i, j])))
-    return sorted(found, key=lambda pair: pair[2])
+            if start + i < j:
+                yield int(start + i), int(j), float(rms[i, j])

@@ -17,6 +17,8 @@ class Reading:
         validation_fraction: part of the training cases that picks checkpoints.
         split_seed: seed of the splits.
         empty_masks: what to do with a mask that is all background: keep, drop or refuse.
+        cases: photographs: table of stems and cases; a cases.csv beside images/ goes before it.
+        case_pattern: photographs: regular expression whose first group, in a stem, is the case.
         plane: kits19: axial, coronal or sagittal.
         window: kits19: Hounsfield units that become black and white.
         target: kits19: labels that make the foreground.
@@ -31,6 +33,8 @@ class Reading:
     validation_fraction: float = 0.1
     split_seed: int = 0
     empty_masks: Literal["keep", "drop", "refuse"] = "keep"
+    cases: str | None = None
+    case_pattern: str | None = None
     plane: Literal["axial", "coronal", "sagittal"] = "axial"
     window: tuple[float, float] = (-160.0, 240.0)
     target: Literal["kidney_and_tumour", "tumour"] = "kidney_and_tumour"
