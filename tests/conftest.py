@@ -54,7 +54,11 @@ def native_polyps(polyps_raw, tmp_path_factory) -> PreparedSet:
 
 @pytest.fixture
 def pair_folder(tmp_path):
-    """A function that writes image and mask files into images/ and masks/ under a folder."""
+    """A function that writes image and mask files into images/ and masks/ under a folder.
+
+    No two images are alike, so that each is a case of its own.
+    """
+    rng = np.random.default_rng(0)
 
     def write(where: str, images: dict[str, tuple], masks: dict[str, tuple]) -> Path:
         folder = tmp_path / where
@@ -63,6 +67,8 @@ def pair_folder(tmp_path):
             for name, (height, width) in files.items():
                 array = np.zeros((height, width), np.uint8)
                 array[: height // 2, : width // 2] = 255
+                if part == "images":
+                    array = rng.integers(0, 256, array.shape, np.uint8)
                 Image.fromarray(array).convert("RGB" if part == "images" else "L").save(
                     folder / part / name
                 )

@@ -59,6 +59,8 @@ def test_copies_across_train_and_test_are_listed(polyps_raw, tmp_path, caplog):
     picture = Image.open(root / "TrainDataset" / "images" / "3.png")
     picture.save(copy / "images" / "copy.jpg", quality=80)
     shutil.copy(root / "TrainDataset" / "masks" / "3.png", copy / "masks" / "copy.png")
+    for part in ("TrainDataset", "TestDataset/Phantom-A"):
+        (root / part / "cases.csv").unlink()
     with caplog.at_level("WARNING"):
         prepare_data.main(root, tmp_path / "out", prepare_data.Reading(), size=32)
     prepared = PreparedSet(tmp_path / "out")
@@ -68,6 +70,11 @@ def test_copies_across_train_and_test_are_listed(polyps_raw, tmp_path, caplog):
     row = prepared.index.index[prepared.index.stem == "copy"][0]
     assert prepared.index.duplicate_of[row] == "TrainDataset/3"
     assert "Phantom-A/copy (test)" in caplog.text
+    cases = prepared.index.set_index(prepared.index.source + "/" + prepared.index.stem).case
+    assert cases["Phantom-A/copy"] == cases["TrainDataset/3"]  # by their likeness
+    assert prepared.index.case_guessed.tolist() == (prepared.index.source != "Phantom-B").tolist()
+    assert prepared.meta["shared_cases"] == [cases["TrainDataset/3"]]
+    assert "cases on both sides of the split: 1," in caplog.text
 
 
 def test_a_damaged_image_leaves_nothing_behind(polyps_raw, tmp_path):

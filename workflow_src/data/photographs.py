@@ -167,9 +167,9 @@ class Photographs(RawSet):
             self._read_pranet(root, test_sets)
         else:
             self._add(find_pairs(root), root.name, "train")
-        self.empty = self._find_empty(empty_masks, threads)
         folders = [image.parent.parent for image, _ in self.files]
         name_cases(self.records, folders, None if cases is None else Path(cases), case_pattern)
+        self.empty = self._find_empty(empty_masks, threads)
         self.guessed = self._guess_cases(threads)
         if test_fraction is not None:
             hold_out(self.records, "test", test_fraction, split_seed)

@@ -46,8 +46,8 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
         shared = shared_cases(raw.records)
         if shared:
             log.warning(
-                "%d cases stand on both sides of the split, %s among them: scores on their test "
-                "images flatter", len(shared), shared[0],
+                "cases on both sides of the split: %d, such as %s; scores on their test images "
+                "flatter", len(shared), shared[0],
             )  # fmt: skip
         writer.finish(
             {
