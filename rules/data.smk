@@ -94,6 +94,7 @@ rule locate_raw:
 rule prepare_data:
     input:
         raw=raw_marker,
+        cases=case_table,
     output:
         "<results>/data/{dataset}/{view}/meta.json",
     log:

@@ -59,6 +59,11 @@ def label_checksums(wildcards):
     return DATASETS[wildcards.dataset]["download"]["labels_sha256"]
 
 
+def case_table(wildcards):
+    """The table of a data set's cases, if it has one."""
+    return DATASETS[wildcards.dataset]["reading"].get("cases") or []
+
+
 def size_option(wildcards):
     """The side length of a prepared view; native views have none."""
     return option("size", None if wildcards.view == "native" else wildcards.view)
