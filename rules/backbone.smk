@@ -43,8 +43,9 @@ rule train_autoencoder:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         recipe=as_text(config["backbone"]["autoencoder"]),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.train_autoencoder --data {params.data} --output {params.output}"
+        "{params.launch} -m workflow_src.train_autoencoder --data {params.data} --output {params.output}"
         " --recipe {params.recipe:q} > {log} 2>&1"
 
 
@@ -71,8 +72,9 @@ rule cache_autoencoder_latents:
         autoencoder=subpath(input.autoencoder, parent=True),
         output=subpath(output[0], parent=True),
         prompt=dataset_setting("prompt"),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.cache_latents --data {params.data} --output {params.output}"
+        "{params.launch} -m workflow_src.cache_latents --data {params.data} --output {params.output}"
         " --autoencoder {params.autoencoder} --prompt {params.prompt:q} > {log} 2>&1"
 
 
@@ -99,8 +101,9 @@ rule train_denoiser:
         latents=subpath(input.latents, parent=True),
         output=subpath(output[0], parent=True),
         recipe=as_text(config["backbone"]["denoiser"]),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.train_denoiser --autoencoder {params.autoencoder}"
+        "{params.launch} -m workflow_src.train_denoiser --autoencoder {params.autoencoder}"
         " --latents {params.latents} --output {params.output} --recipe {params.recipe:q}"
         " > {log} 2>&1"
 
@@ -127,6 +130,7 @@ rule cache_latents:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         prompt=dataset_setting("prompt"),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.cache_latents --data {params.data} --output {params.output}"
+        "{params.launch} -m workflow_src.cache_latents --data {params.data} --output {params.output}"
         " --backbone {input.backbone} --prompt {params.prompt:q} > {log} 2>&1"

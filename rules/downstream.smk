@@ -110,8 +110,9 @@ rule train_nnunet:
         synthetic=mix_option,
         recipe=nnunet_recipe,
         gpus=max(ask("train_nnunet", "gpu"), 1),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.train_nnunet --plan {params.plan} --output {params.output}"
+        "{params.launch} -m workflow_src.train_nnunet --plan {params.plan} --output {params.output}"
         " --mix {params.mix:q} {params.synthetic} --recipe {params.recipe:q}"
         " --seed {wildcards.seed} --threads {threads} --gpus {params.gpus} > {log} 2>&1"
 
@@ -139,6 +140,7 @@ rule predict_nnunet:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         mirror=as_text(config["downstream"]["training"]["mirror"]),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
+        "{params.launch} -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
         " --output {params.output} --mirror {params.mirror} > {log} 2>&1"

@@ -25,8 +25,9 @@ rule train_segmenter:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         recipe=segmenter_recipe,
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.train_segmenter --data {params.data} --output {params.output}"
+        "{params.launch} -m workflow_src.train_segmenter --data {params.data} --output {params.output}"
         " --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
 
 
@@ -52,8 +53,9 @@ rule predict_segmenter:
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
+        "{params.launch} -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
         " --output {params.output} > {log} 2>&1"
 
 

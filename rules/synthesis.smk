@@ -27,7 +27,7 @@ rule train_controlnet:
         output=subpath(output[0], parent=True),
         recipe=method_recipe,
         prompt=dataset_setting("prompt"),
-        launch=launcher("train_controlnet"),
+        launch=a_process_each,
     shell:
         "{params.launch} -m workflow_src.train_controlnet --backbone {input.backbone}"
         " --data {params.data} --latents {params.latents} --output {params.output}"
@@ -80,8 +80,9 @@ rule sample_controlnet:
         prompt=dataset_setting("prompt"),
         recipe=sampling_recipe,
         shards=SHARDS,
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.sample_controlnet --backbone {input.backbone}"
+        "{params.launch} -m workflow_src.sample_controlnet --backbone {input.backbone}"
         " --data {params.data} --trained {params.trained} --output {params.output}"
         " --prompt {params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed}"
         " --shard {wildcards.shard} --shards {params.shards} > {log} 2>&1"
@@ -158,8 +159,9 @@ rule extract_features:
         output=subpath(output[0], parent=True),
         inception=metric_option("inception"),
         clip=metric_option("clip"),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.extract_features --data {params.data} --output {params.output}"
+        "{params.launch} -m workflow_src.extract_features --data {params.data} --output {params.output}"
         " --inception {params.inception} --clip {params.clip} > {log} 2>&1"
 
 
@@ -188,8 +190,9 @@ rule score_fidelity:
         features=subpath(input.features, parent=True),
         inception=metric_option("inception"),
         clip=metric_option("clip"),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.score_fidelity --data {params.data} --features {params.features}"
+        "{params.launch} -m workflow_src.score_fidelity --data {params.data} --features {params.features}"
         " --output {output} --inception {params.inception} --clip {params.clip} > {log} 2>&1"
 
 
@@ -215,8 +218,9 @@ rule predict_synthetic_segmenter:
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
+        "{params.launch} -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
         " --output {params.output} --split train > {log} 2>&1"
 
 
@@ -243,8 +247,9 @@ rule predict_synthetic_nnunet:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         mirror=as_text(config["downstream"]["training"]["mirror"]),
+        launch=on_gpus,
     shell:
-        "python -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
+        "{params.launch} -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
         " --output {params.output} --mirror {params.mirror} --split train > {log} 2>&1"
 
 

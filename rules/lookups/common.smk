@@ -16,7 +16,7 @@ from workflow_src.study.synthesis import ControlNetRecipe
 from workflow_src.study.figures import figures_of
 from workflow_src.study.table_specs import tables_in_order, target_of
 from workflow_src.common.errors import InputError
-from workflow_src.common.partitions import granted, grown
+from workflow_src.common.partitions import granted, grown, of_all_processes
 from workflow_src.common.stale_lock import drop_stale_lock
 from workflow_src.common.jobs import steer_scripts
 
@@ -93,7 +93,8 @@ def ask(rule, what):
 def growing(rule, what):
     """Memory or run time that grows with every attempt, as far as a partition grants it."""
     limit = granted(PARTITIONS, what, ask(rule, "gpu"))
-    return lambda wildcards, attempt: grown(ask(rule, what), attempt, limit)
+    asked = of_all_processes(what, ask(rule, what), ask(rule, "gpu"))
+    return lambda wildcards, attempt: grown(asked, attempt, limit)
 
 
 def dataset_setting(*keys):
@@ -140,12 +141,17 @@ def view_of(model):
     return "native" if recipe["fit"] == "crop" else recipe["image_size"]
 
 
-def launcher(rule):
-    """How a script is started: on several GPUs by accelerate, a process each."""
-    gpus = ask(rule, "gpu")
-    if gpus < 2:
-        return "python"
-    return f"accelerate launch --multi_gpu --num_processes {gpus} --mixed_precision no"
+def on_gpus(wildcards, resources):
+    """How a step is started; where it asks for GPUs, with those that are free."""
+    gpus = resources.get("gpu", 0)
+    return f"python -m workflow_src.common.launch --gpus {gpus}" if gpus else "python"
+
+
+def a_process_each(wildcards, resources):
+    """How a step is started that runs in a process on each of its GPUs."""
+    gpus = resources.get("gpu", 0)
+    launch = on_gpus(wildcards, resources)
+    return f"{launch} --processes {gpus}" if gpus > 1 else launch
 
 
 def sampling_recipe(wildcards):

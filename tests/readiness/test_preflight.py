@@ -179,14 +179,56 @@ def test_packages_unlike_the_lock_are_named(tmp_path):
     assert said(machine.environment(lock))[0] == ["OK"]
 
 
-@pytest.mark.parametrize("visible, level", [(0, "FAIL"), (1, "FAIL"), (2, "OK")])
-def test_gpus_are_as_many_as_a_job_asks_for(visible, level, paper, monkeypatch):
+def show_gpus(monkeypatch, visible: int, capability: tuple[int, int] = (8, 0)) -> None:
+    """Let PyTorch see so many GPUs."""
     import torch
 
+    def init():
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 12020). X")
+
     monkeypatch.setenv("PATH", "/nothing")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: visible > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: visible)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "A GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: capability)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
+
+
+@pytest.mark.parametrize("visible, level", [(0, "FAIL"), (1, "FAIL"), (2, "OK")])
+def test_gpus_are_as_many_as_a_job_asks_for(visible, level, paper, monkeypatch):
+    show_gpus(monkeypatch, visible)
     paper["resources"]["train_controlnet"]["gpu"] = 2
+    assert said(machine.gpus(paper))[0] == [level]
+
+
+def test_why_no_gpu_can_be_used_is_said(paper, monkeypatch):
+    show_gpus(monkeypatch, 0)
+    levels, text = said(machine.gpus(paper))
+    assert levels == ["FAIL"] and "(The NVIDIA driver on your system is too old" in text
+    paper["backbone"]["kind"] = "small"
+    levels, text = said(machine.gpus(paper))
+    assert levels == ["WARN"] and "--resources gpu=0 to run on the CPU" in text
+
+
+def test_a_gpu_that_pytorch_has_no_code_for_is_refused(paper, monkeypatch):
+    show_gpus(monkeypatch, 1, (7, 0))
+    levels, text = said(machine.gpus(paper))
+    assert levels == ["FAIL"] and "has code for sm_75, sm_80, but not for A GPU" in text
+
+
+@pytest.mark.parametrize("build, level", [("13.0", "OK"), (None, "FAIL")])
+def test_a_queue_does_not_hide_that_pytorch_knows_no_gpu(
+    build, level, paper, monkeypatch, tmp_path
+):
+    import torch
+
+    show_gpus(monkeypatch, 0)
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(torch.version, "cuda", build)
     assert said(machine.gpus(paper))[0] == [level]
 
 

@@ -36,7 +36,7 @@ def checkout(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
     copy_of_the_workflow(folder)
     profile = folder / "slurm/profile.yaml"
-    text = re.sub(r"default-resources:\n.*CHANGE_ME.*\n", "", profile.read_text())
+    text = re.sub(r".*CHANGE_ME.*\n", "", profile.read_text())
     profile.write_text(text.replace("# slurm-status-command", "slurm-status-command"))
     return folder
 

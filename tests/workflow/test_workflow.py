@@ -17,6 +17,7 @@ STAGES = {
     "predict_nnunet", "train_segmenter", "predict_segmenter", "score_segmentation", "measure_cost",
     "make_table", "plot_synthesis", "plot_segmentation", "plot_delta_maps", "make_report",
 }  # fmt: skip
+SMALL_PASSES = "synthesis={training: {micro_batch: 8}}"
 OWN_STAGES = {
     "config": {"fetch_polyps", "fetch_kits19", "fetch_stable_diffusion", "fetch_metric_weights"},
     "demo": {"make_phantoms", "train_autoencoder", "train_denoiser"},
@@ -91,6 +92,19 @@ def test_what_handles_a_whole_image_set_is_no_job_of_the_login_node():
                 local.add(text.split(":")[0])
     local = {rule for rule in local if not rule.startswith(("fetch_", "make_", "plot_"))}
     assert local == {"locate_raw", "score_stability"}
+
+
+def test_a_step_is_started_on_the_gpus_that_its_rule_has(snakemake):
+    target = "results/small/models/polyps/mkunet/seed0/recipe.json"
+    several = "results/small/controlnet/polyps/law/seed0/recipe.json"
+    config = ["--configfile", "config/small.yaml", "--config"]
+    on_two = "resources={train_controlnet: {gpu: 2}}"
+    _, printed = snakemake("-n", "-p", target, several, *config, on_two, SMALL_PASSES)
+    launch = "python -m workflow_src.common.launch"
+    assert f"{launch} --gpus 1 -m workflow_src.train_segmenter" in printed
+    assert f"{launch} --gpus 2 --processes 2 -m workflow_src.train_controlnet" in printed
+    _, printed = snakemake("-n", "-p", target, *config, "seeds=[0]", "--resources", "gpu=0")
+    assert ": python -m workflow_src.train_segmenter" in printed and launch not in printed
 
 
 def test_one_table_plans_only_what_it_needs(snakemake):

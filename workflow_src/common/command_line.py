@@ -8,6 +8,7 @@ from collections.abc import Callable
 from jsonargparse import auto_cli
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.gpus import require_gpus
 from workflow_src.common.jobs import end_with_snakemake
 
 FILE_ERRORS = {
@@ -27,6 +28,7 @@ def run(main: Callable[..., None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     end_with_snakemake()
     try:
+        require_gpus()
         auto_cli(main, as_positional=False)
     except (InputError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

@@ -15,6 +15,11 @@ def granted(partitions: dict[str, dict], what: str, gpus: int) -> float:
     return max((limits.get(f"max_{what}", math.inf) for limits in able), default=math.inf)
 
 
+def of_all_processes(what: str, of_one: int, gpus: int) -> int:
+    """What all of a job's processes ask for: each has its own memory, and every GPU a process."""
+    return of_one * max(gpus, 1) if what == "mem_mb" else of_one
+
+
 def grown(asked: int, attempt: int, limit: float) -> int:
     """What an attempt, from 1, asks for: more each time, up to the limit."""
     return min(asked * attempt, max(asked, limit))

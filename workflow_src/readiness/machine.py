@@ -14,7 +14,8 @@ import yaml
 from packaging.markers import Marker
 
 from workflow_src.common.errors import InputError
-from workflow_src.common.partitions import granted, grown
+from workflow_src.common.gpus import has_code_for, why_no_gpu
+from workflow_src.common.partitions import granted, grown, of_all_processes
 from workflow_src.readiness.findings import Finding, guarded
 
 
@@ -53,29 +54,47 @@ def environment(lock: Path) -> Iterator[Finding]:
 
 
 def gpus(config: dict) -> Iterator[Finding]:
-    """Whether this machine has the GPUs that the largest job asks for; a cluster has its own."""
+    """Whether there are the GPUs that the largest job asks for; a cluster's are on other machines,
+    where only the PyTorch that they will run with can be told from here.
+    """
     asked = max(part.get("gpu", 0) for part in config["resources"].values())
     if not asked:
         yield Finding("OK", "GPUs", "none is asked for")
         return
-    if shutil.which("sbatch"):
-        yield Finding("OK", "GPUs", f"up to {asked} a job, from the queue")
-        return
     import torch
 
-    visible = torch.cuda.device_count()
-    names = ", ".join(sorted({torch.cuda.get_device_name(i) for i in range(visible)}))
-    if visible >= asked:
-        text = f"{visible} x {names}, up to {asked} a job: give Snakemake --resources gpu={visible}"
+    known = ", ".join(torch.cuda.get_arch_list())
+    if torch.version.cuda is None:
+        text = f"PyTorch {torch.__version__} is built for CPUs alone: install a build for CUDA"
+        yield Finding("FAIL" if config["backbone"]["kind"] == "stable-diffusion" else "WARN",
+                      "GPUs", text)  # fmt: skip
+        return
+    if shutil.which("sbatch"):
+        text = f"up to {asked} a job, from the queue; PyTorch has code for {known} and wants a "
+        text += f"driver for CUDA {torch.version.cuda}: `make check-gpu` there tells all"
         yield Finding("OK", "GPUs", text)
-    elif visible:
+        return
+    visible, reason = torch.cuda.device_count(), why_no_gpu()
+    names = ", ".join(sorted({torch.cuda.get_device_name(i) for i in range(visible)}))
+    old = [
+        torch.cuda.get_device_name(i) for i in range(visible)
+        if not has_code_for(torch.cuda.get_device_capability(i), torch.cuda.get_arch_list())
+    ]  # fmt: skip
+    if reason and config["backbone"]["kind"] == "stable-diffusion":
+        text = f"none can be used ({reason}), and Stable Diffusion is not trained without: run on a"
+        yield Finding("FAIL", "GPUs", f"{text} cluster, or take config/small.yaml")
+    elif reason:
+        text = f"none can be used ({reason}): give Snakemake --resources gpu=0 to run on the CPU"
+        yield Finding("WARN", "GPUs", f"{text}, for days")
+    elif visible < asked:
         text = f"{visible} x {names} but a job asks for {asked}: lower `gpu` under `resources`"
         yield Finding("FAIL", "GPUs", text)
-    elif config["backbone"]["kind"] == "stable-diffusion":
-        text = "none is visible (see nvidia-smi), and Stable Diffusion is not trained without: run"
-        yield Finding("FAIL", "GPUs", f"{text} on a cluster, or take config/small.yaml")
+    elif old:
+        text = f"PyTorch has code for {known}, but not for {', '.join(old)}: install a build that"
+        yield Finding("FAIL", "GPUs", f"{text} has, or hide them by CUDA_VISIBLE_DEVICES")
     else:
-        yield Finding("WARN", "GPUs", "none is visible (see nvidia-smi): it will take days")
+        text = f"{visible} x {names}, up to {asked} a job: give Snakemake --resources gpu={visible}"
+        yield Finding("OK", "GPUs", text)
 
 
 def slurm(config: dict, profile: Path) -> Iterator[Finding]:
@@ -113,7 +132,11 @@ def _fits(
         asked = default | part
         for attempt in sorted({1, attempts}):
             wanted = {
-                what: grown(asked[what], attempt, granted(partitions, what, asked["gpu"]))
+                what: grown(
+                    of_all_processes(what, asked[what], asked["gpu"]),
+                    attempt,
+                    granted(partitions, what, asked["gpu"]),
+                )
                 for what in ("runtime", "mem_mb")
             }
             if any(
