@@ -115,7 +115,7 @@ class Workflow:
         self.image = torch.rand(batch, 3, size, size, device=device)
 
     def __call__(self) -> None:
-        draws = torch.Generator(self.mean.device).manual_seed(0)
+        draws = torch.Generator().manual_seed(0)
         batch = noisy_batch(
             self.mean, self.std, self.text, self.empty, self.schedule, 0.05, draws
         )  # fmt: skip

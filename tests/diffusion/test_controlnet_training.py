@@ -1,4 +1,4 @@
-"""Training a ControlNet: kills, resumption, NaNs, the log, processes and passes.
+"""Training a ControlNet: kills, resumption, NaNs, the log, passes.
 
 Everything here trains the same few steps of a tiny model; bits are compared on one thread.
 """
@@ -9,15 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from conftest import ROOT
 from safetensors.torch import load_file, save_file
+from short_trainings import LAW, LOGGED, UNIFORM, assert_same_result, step
 
 from workflow_src import train_controlnet
 from workflow_src.common.training import rows_of_step
@@ -25,14 +27,6 @@ from workflow_src.diffusion import controlnet
 from workflow_src.study.synthesis import ControlNetRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-LAW = ControlNetRecipe(
-    weighting="law", distillation_weighting="law", teacher=True, lambda_dice=1.0, steps=9,
-    batch_size=4, micro_batch=2, learning_rate=1e-3, precision="fp32", hint_channels=(4, 8, 8),
-    checkpoint_every=4, log_every=3,
-)  # fmt: skip
-UNIFORM = replace(LAW, weighting="uniform", teacher=False, lambda_dice=0.0)
-LOGGED = [3, 4, 6, 8, 9]  # every third step, before each checkpoint, and the last
 
 
 @pytest.fixture
@@ -46,21 +40,6 @@ def train(backbone, polyps, latents):
     return run
 
 
-@pytest.fixture
-def command(backbone, polyps, latents):
-    """A function that gives the command line of the same training, and its environment."""
-
-    def build(output: Path, recipe: ControlNetRecipe) -> dict:
-        files = ("--backbone", backbone, "--data", polyps.folder, "--latents", latents)
-        options = [*files, "--output", output, "--recipe", json.dumps(asdict(recipe))]
-        return {
-            "args": ["-m", "workflow_src.train_controlnet", *map(str, options)],
-            "env": os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        }
-
-    return build
-
-
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory) -> dict[str, Path]:
     """Where uninterrupted runs lie, once made."""
@@ -72,18 +51,6 @@ def law_run(train, whole_run) -> Path:
     """An uninterrupted training of LAW."""
     folder = whole_run["law"]
     return folder if (folder / "recipe.json").is_file() else train(folder, LAW)
-
-
-def assert_same_result(one: Path, other: Path) -> None:
-    """Weights, log and snapshots agree to the bit, and nothing else was left."""
-    names = sorted(str(path.relative_to(one)) for path in one.rglob("*"))
-    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*"))
-    for name in names:
-        if name.endswith((".safetensors", ".csv")):
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-        if name.endswith(".npz"):
-            ours, theirs = np.load(one / name), np.load(other / name)
-            assert all(np.array_equal(ours[part], theirs[part]) for part in ours.files), name
 
 
 def stop_at(monkeypatch, step: int) -> None:
@@ -110,9 +77,11 @@ def test_the_result_is_complete(law_run):
     assert np.array_equal(first["row"], last["row"])
 
 
-def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(law_run, train, command, tmp_path):
+def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(
+    law_run, train, backbone, polyps, latents, tmp_path
+):
     output = tmp_path / "killed"
-    options = command(output, LAW)
+    options = step(backbone, polyps.folder, latents, output, LAW)
     process = subprocess.Popen(
         [sys.executable, *options["args"]], cwd=ROOT, env=options["env"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -147,7 +116,8 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(train, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "moment", ["train_controlnet.write_json", "runs.move_into", "runs.shutil.rmtree"]
+    "moment",
+    ["train_controlnet.write_json", "common.resumable.move_into", "common.resumable.shutil.rmtree"],
 )
 def test_a_run_that_fails_while_it_finishes_loses_nothing(
     law_run, train, tmp_path, monkeypatch, moment
@@ -208,15 +178,33 @@ def test_accumulated_passes_make_the_same_result(law_run, train, tmp_path):
     assert_same_course(law_run, tmp_path / "out")
 
 
-def test_two_processes_make_the_result_of_one(law_run, command, tmp_path):
-    options = command(tmp_path / "out", replace(LAW, micro_batch=1))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        launch + options["args"], cwd=ROOT, env=options["env"] | {"GLOO_SOCKET_IFNAME": "lo"},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert_same_course(law_run, tmp_path / "out")
+@pytest.fixture
+def fp16_on_a_cpu(monkeypatch):
+    """fp16 as accelerate sets it up on a GPU, with a scale that is far too large at first."""
+    scalers = []
+
+    class OnAGpu(controlnet.Accelerator):
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            assert self.mixed_precision == "fp16"
+            self.native_amp = True
+            self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=2.0**-40)
+            scalers.append(self.scaler)
+
+    monkeypatch.setattr(controlnet, "Accelerator", OnAGpu)
+    AcceleratorState._reset_state(True)  # its precision is set once in a process
+    yield scalers
+    AcceleratorState._reset_state(True)
+
+
+def test_an_overflow_of_fp16_is_left_out_and_the_training_goes_on(train, tmp_path, fp16_on_a_cpu):
+    train(tmp_path / "out", replace(UNIFORM, precision="fp16", log_every=1))
+    log = pd.read_csv(tmp_path / "out" / "log.csv")
+    assert len(log) == UNIFORM.steps and np.isfinite(log.to_numpy()).all()
+    left_out = int((log.grad_norm == 0).sum())
+    assert 1 <= left_out < UNIFORM.steps
+    assert list(log.grad_norm[:left_out]) == [0] * left_out  # then the scale is small enough
+    assert fp16_on_a_cpu[0].get_scale() == 2.0 ** (127 - 40 * left_out)
 
 
 def assert_same_course(one: Path, other: Path) -> None:

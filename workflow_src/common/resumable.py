@@ -51,13 +51,18 @@ class State:
             os.fsync(file.fileno())
         os.replace(beside, self.checkpoint)
 
-    def load(self, device="cpu") -> dict | None:
-        """The last checkpoint, or None at a first start."""
+    def load(self) -> dict | None:
+        """The last checkpoint, or None at a first start.
+
+        Where parts copy it to a GPU, it stays in the file until then: each of several processes
+        would hold another copy in memory. On a CPU the parts keep what is loaded here.
+        """
         import torch
 
         if not self.checkpoint.is_file():
             return None
-        payload = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        mapped = torch.cuda.is_available()
+        payload = torch.load(self.checkpoint, map_location="cpu", mmap=mapped, weights_only=True)
         print(f"resumed from {self.checkpoint} at step {payload['step']}")
         return payload
 

@@ -30,10 +30,13 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict) -> object: ...
 
 
-def generator_for(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator seeded by a key, such as (seed, "noise", step)."""
+def generator_for(*key: int | str) -> torch.Generator:
+    """A generator seeded by a key, such as (seed, "noise", step).
+
+    It is on the CPU: a GPU's generator draws other numbers, and differs from model to model.
+    """
     digest = hashlib.sha256(repr(key).encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def best_device() -> str:
@@ -202,9 +205,9 @@ def training_steps(
     bar.close()
 
 
-def resume(state: State, parts: dict[str, Stateful], device="cpu") -> int:
+def resume(state: State, parts: dict[str, Stateful]) -> int:
     """Load the last checkpoint into the parts; returns the step to go on from, 0 if none."""
-    payload = state.load(device)
+    payload = state.load()
     if payload is None:
         return 0
     for name, part in parts.items():

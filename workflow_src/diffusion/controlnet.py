@@ -53,23 +53,24 @@ class TrainingData:
 
     def images(self, rows: Tensor) -> Tensor:
         """Images of training rows, (B, 3, H, W) in [0, 1]: the teacher's hint."""
-        taken = np.ascontiguousarray(self.prepared.images[self.rows[rows.cpu().numpy()]])
+        taken = np.ascontiguousarray(self.prepared.images[self.rows[rows.numpy()]])
         tensor = torch.from_numpy(taken).to(self.device).permute(0, 3, 1, 2)
         return tensor.expand(-1, 3, -1, -1).float() / 255
 
     def batch(
-        self, step: int, recipe: ControlNetRecipe, schedule: DDPMScheduler, seed: int
+        self, step: int, recipe: ControlNetRecipe, schedule: DDPMScheduler, seed: int, share: slice
     ) -> Batch:
-        """All that a step trains on, the same however it is divided over processes."""
-        rows = rows_of_step(step, recipe.batch_size, len(self.rows), seed).to(self.device)
-        draws = generator_for(seed, "noise", step, device=self.device)
+        """What a step trains on: a process's share of a batch drawn whole, whatever the shares."""
+        rows = rows_of_step(step, recipe.batch_size, len(self.rows), seed)
+        there = rows.to(self.device)
         batch = noisy_batch(
-            self.mean[rows], self.std[rows], self.text, self.empty, schedule,
-            recipe.prompt_dropout, draws,
+            self.mean[there], self.std[there], self.text, self.empty, schedule,
+            recipe.prompt_dropout, generator_for(seed, "noise", step),
         )  # fmt: skip
-        batch["mask"] = self.masks[rows].float()
+        batch = {name: value[share] for name, value in batch.items()}
+        batch["mask"] = self.masks[there[share]].float()
         if recipe.teacher:
-            batch["image"] = self.images(rows)
+            batch["image"] = self.images(rows[share])
         return batch
 
 
@@ -153,7 +154,7 @@ def train_controlnet(
     parts = {"objective": bare, "optimizer": optimizer}
     parts |= {"average": average} if average else {}
     parts |= {"scaler": accelerator.scaler} if accelerator.scaler else {}
-    start = resume(state, parts, device)
+    start = resume(state, parts)
     if recipe.compile:
         bare.compile()
 
@@ -163,7 +164,9 @@ def train_controlnet(
     csv = CsvLog(state.folder / "log.csv", start) if accelerator.is_main_process else None
     journal = Journal(csv, recipe.log_every, rows_named)
     snapshots = {0, recipe.steps // 2}
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    # Contiguous, so that a pass has the same rows whichever process makes it.
+    length = recipe.micro_batch * passes
+    share = slice(accelerator.process_index * length, (accelerator.process_index + 1) * length)
     for step in training_steps(
         state, parts, recipe.steps, recipe.checkpoint_every, journal, start,
         accelerator.is_main_process,
@@ -171,8 +174,7 @@ def train_controlnet(
         if step in snapshots and accelerator.is_main_process:
             save_delta(bare, data, schedule, step, state.folder)
         set_rate(optimizer, min(1.0, (step + 1) / max(recipe.warmup, 1)))
-        batch = data.batch(step, recipe, schedule, seed)
-        batch = {name: value[share] for name, value in batch.items()}
+        batch = data.batch(step, recipe, schedule, seed, share)
         logs = []
         with memory_for(recipe.micro_batch, MEMORY_KEY):
             for number in range(passes):
@@ -188,8 +190,8 @@ def train_controlnet(
         optimizer.zero_grad(set_to_none=True)
         if average:
             average.update_parameters(bare)
-        if accelerator.optimizer_step_was_skipped:  # fp16 found its scale too large, as it may
-            norm = torch.zeros_like(norm)
+        if accelerator.scaler:  # fp16 may find its scale too large: it left that update out
+            norm = torch.where(norm.isfinite(), norm, 0.0)
         # Of all passes of all processes, so that the log does not depend on their number.
         passed = torch.stack([torch.stack(list(log.values())) for log in logs])
         columns = zip(logs[0], accelerator.gather(passed).T, strict=True)
@@ -228,9 +230,9 @@ def save_delta(
     if not objective.has_delta:
         return
     size = data.masks.float().mean(dim=(1, 2, 3))
-    taken = size.argsort()[torch.linspace(0, len(size) - 1, min(6, len(size))).long()]
-    draws = generator_for("delta", device=data.device)
-    noise = torch.randn(data.mean[taken].shape, generator=draws, device=data.device)
+    spread = torch.linspace(0, len(size) - 1, min(6, len(size))).long()
+    taken = size.argsort(stable=True).cpu()[spread]
+    noise = torch.randn(data.mean[taken].shape, generator=generator_for("delta")).to(data.device)
     t = torch.full((len(taken),), SNAPSHOT_T, device=data.device)
     batch = {
         "z_t": schedule.add_noise(data.mean[taken].float(), noise, t),
@@ -250,7 +252,7 @@ def save_delta(
         folder / f"delta_{step:06d}.npz",
         delta=delta.squeeze(1).cpu().numpy(),
         mask=data.masks[taken].squeeze(1).cpu().numpy(),
-        row=data.rows[taken.cpu().numpy()],
+        row=data.rows[taken.numpy()],
     )
 
 

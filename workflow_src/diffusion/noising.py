@@ -24,14 +24,23 @@ def noisy_batch(
 ) -> dict[str, Tensor]:
     """Draw latents, timesteps and noise, and noise the latents by Eq. 1.
 
+    Args:
+        mean: (B, C, h, w) scaled latents.
+        std: likewise, their deviations.
+        text: (T, D) embedding of the prompt.
+        empty: (T, D) embedding of the empty prompt.
+        schedule: of the noise.
+        prompt_dropout: part of the prompts replaced by the empty one.
+        generator: on the CPU, so that every device trains on the same noise.
+
     Returns:
-        z_t and noise (B, C, h, w), t and alpha_bar (B,), text (B, T, D).
+        On the latents' device: z_t and noise (B, C, h, w), t and alpha_bar (B,), text (B, T, D).
     """
-    device, count = generator.device, len(mean)
-    draw = torch.randn(mean.shape, generator=generator, device=device)
-    noise = torch.randn(mean.shape, generator=generator, device=device)
-    t = torch.randint(0, len(schedule), (count,), generator=generator, device=device)
-    dropped = torch.rand(count, generator=generator, device=device) < prompt_dropout
+    device, count = mean.device, len(mean)
+    draw = torch.randn(mean.shape, generator=generator).to(device)
+    noise = torch.randn(mean.shape, generator=generator).to(device)
+    t = torch.randint(0, len(schedule), (count,), generator=generator).to(device)
+    dropped = (torch.rand(count, generator=generator) < prompt_dropout).to(device)
     z_0 = mean.float() + std.float() * draw
     return {
         "z_t": schedule.add_noise(z_0, noise, t),  # Eq. 1

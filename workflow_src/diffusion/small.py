@@ -51,7 +51,7 @@ def train_autoencoder(
     vae = new_autoencoder(recipe).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"vae": vae, "optimizer": optimizer}
-    start = resume(state, parts, device)
+    start = resume(state, parts)
     journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
     for step in training_steps(state, parts, recipe.steps, recipe.checkpoint_every, journal, start):
         set_rate(optimizer, cosine(step, recipe.steps, warmup=min(50, recipe.steps // 10 + 1)))
@@ -138,7 +138,7 @@ def train_denoiser(
     average = moving_average(unet, recipe.ema)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"unet": unet, "average": average, "optimizer": optimizer}
-    start = resume(state, parts, device)
+    start = resume(state, parts)
     journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
     schedule = noise_schedule()
     for step in training_steps(state, parts, recipe.steps, recipe.checkpoint_every, journal, start):

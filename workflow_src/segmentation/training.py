@@ -105,7 +105,7 @@ def train_segmenter(
     optimizer = make_optimizer(model, recipe, steps * len(recipe.scales))
     best = Best()
     parts = {"model": model, "optimizer": optimizer, "best": best}
-    start = resume(state, parts, device)
+    start = resume(state, parts)
     network = compiled(model) if compiles(recipe, steps, device) else model
 
     def rows_named(step: int) -> list[int]:
