@@ -7,11 +7,11 @@ from pathlib import Path
 from workflow_src.common.code_hash import ROOT
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.readiness.findings import Finding
+from workflow_src.readiness.findings import Finding, guarded
 from workflow_src.study.loading import load_study
 
 
-def findings(config: dict) -> Iterator[Finding]:
+def findings(config: dict, thorough: bool = False) -> Iterator[Finding]:
     """What every check finds."""
     from workflow_src.readiness.disk import space
     from workflow_src.readiness.inputs import data_sets, weights
@@ -21,16 +21,17 @@ def findings(config: dict) -> Iterator[Finding]:
     yield from environment(ROOT / "requirements.lock")
     yield from gpus(config)
     yield from slurm(config, ROOT / "slurm")
-    yield from space(config)
+    yield from guarded("disk", space, config)
     yield from weights(config)
-    yield from data_sets(config)
+    yield from data_sets(config, thorough)
 
 
-def main(configfiles: list[Path]) -> None:
+def main(configfiles: list[Path], thorough: bool = False) -> None:
     """Print a line per check: OK, WARN or FAIL, and the remedy. Ends with 1 if any check fails.
 
     Args:
         configfiles: of the study, as Snakemake takes them.
+        thorough: open every image and volume of the data, and not a sample.
     """
     try:
         config = load_study(configfiles)
@@ -38,7 +39,7 @@ def main(configfiles: list[Path]) -> None:
         print(Finding("FAIL", "config", str(error).removeprefix("config: ")))
         sys.exit(1)
     levels = []
-    for finding in findings(config):
+    for finding in findings(config, thorough):
         print(finding, flush=True)
         levels.append(finding.level)
     if "FAIL" in levels:

@@ -16,7 +16,8 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json, write_text
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.photographs import image_files, read_mask
+from workflow_src.data.image_files import image_files
+from workflow_src.data.masks import read_mask
 from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
 from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.study.synthesis import SamplingRecipe

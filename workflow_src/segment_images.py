@@ -21,7 +21,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.photographs import image_files, read_image
+from workflow_src.data.image_files import image_files, read_image
 
 SCRIPT, MARKER = "workflow_src.segment_images", "segmentation.json"
 OUTLINE = (86, 180, 233)  # sky blue, rare in the body

@@ -29,7 +29,7 @@ def write_case(tmp_path):
 
 def ramp(shape=(4, 6, 8)):
     """A volume whose voxels differ, and labels with kidney in slice 1 and tumour in slice 2."""
-    volume = np.arange(np.prod(shape)).reshape(shape).astype(np.int16) - 50
+    volume = np.arange(np.prod(shape)).reshape(shape).astype(np.int16) * 2 - 150
     labels = np.zeros(shape, np.uint8)
     labels[1, 2, 3] = 1
     labels[2, 2, 3] = 2
@@ -117,7 +117,8 @@ def test_targets_and_slices(write_case):
 
 
 def test_odd_shapes(write_case):
-    volume, labels = np.zeros((1, 51, 79), np.int16), np.ones((1, 51, 79), np.uint8)
+    volume = np.linspace(-150, 200, 51 * 79).reshape(1, 51, 79).astype(np.int16)
+    labels = np.ones((1, 51, 79), np.uint8)
     raw = KiTS19(write_case(volume, labels), test_fraction=0, validation_fraction=0)
     ((image, mask),) = read_all(raw)
     assert image.shape == (51, 79, 1)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from workflow_src import prepare_data
 from workflow_src.common.errors import InputError
-from workflow_src.data.photographs import read_image, read_mask
+from workflow_src.data.image_files import read_image
+from workflow_src.data.masks import read_mask
 from workflow_src.data.prepared import PreparedSet, resize_mask
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from workflow_src import estimate_hours
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
-from workflow_src.data.photographs import find_pairs
+from workflow_src.data.pairs import find_pairs
 from workflow_src.preflight import findings as preflight_findings
 from workflow_src.readiness import disk, inputs, machine
 from workflow_src.study.loading import load_study as study
@@ -91,10 +91,10 @@ def test_raw_sets_are_counted_and_opened(paper, polyps_raw, kidneys_raw):
     paper["datasets"]["polyps"]["reading"]["test_sets"] = ["Phantom-A", "Phantom-B", "ETIS"]
     paper["datasets"]["kits19"]["root"] = str(kidneys_raw)
     levels, text = said(inputs.data_sets(paper))
-    assert levels == ["WARN", "OK", "WARN"]  # a test set is lacking; few cases
-    assert "test sets ETIS are not under" in text
+    assert levels == ["WARN", "OK", "WARN", "OK"]  # a test set is lacking; few cases
+    assert "test set ETIS is not under" in text
     assert "12 in TrainDataset, 3 in Phantom-A, 3 in Phantom-B" in text
-    assert "18 pairs opened" in text and "5 cases" in text and "too few" in text
+    assert "opened: 18" in text and "5 cases" in text and "too few" in text
 
 
 @pytest.mark.parametrize("fault", ["cut image", "no mask", "no test set"])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from workflow_src import segment_images
 from workflow_src.common.errors import InputError
-from workflow_src.data.photographs import read_image
+from workflow_src.data.image_files import read_image
 from workflow_src.segmentation.prediction import TrainedSegmenter
 
 pytestmark = pytest.mark.usefixtures("one_thread")

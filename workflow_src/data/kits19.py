@@ -10,13 +10,15 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from workflow_src.common.errors import InputError
+from workflow_src.data.hounsfield import Extent, check_storage
 from workflow_src.data.nifti import read_blocks, read_header, read_volume
 from workflow_src.data.prepared import Record
-from workflow_src.data.raw import RawSet
+from workflow_src.data.raw import RawSet, spread
 from workflow_src.data.splits import hold_out
 
 Plane = Literal["axial", "coronal", "sagittal"]
 KIDNEY, TUMOUR = 1, 2
+FEW = 10  # cases
 
 # What (slice, row, column) run towards, as a radiologist hangs the picture: on an axial slice
 # rows run to posterior and columns to the patient's left.
@@ -38,6 +40,7 @@ class KiTS19(RawSet):
         test_fraction: part of the cases to test on.
         split_seed: seed of the splits.
         threads: volumes read at once; memory is bounded by one volume each.
+        sample: number of segmentations to open, for a quick check; None opens all.
 
     Raises:
         InputError: if a case is incomplete or a header disagrees with its segmentation.
@@ -57,37 +60,40 @@ class KiTS19(RawSet):
         test_fraction: float = 0.2,
         split_seed: int = 0,
         threads: int = 1,
+        sample: int | None = None,
     ):
         super().__init__()
         self.plane, self.window, self.target, self.slices = plane, window, target, slices
         self.lowest = TUMOUR if target == "tumour" else KIDNEY  # label of the foreground
         self.cases = find_cases(root)
         with ThreadPoolExecutor(threads) as pool:
-            listed = list(pool.map(self._list_slices, self.cases))
-        self.records = [record for records, _ in listed for record in records]
-        self._slice_numbers = [number for _, numbers in listed for number in numbers]
-        if not self.records:
+            list(pool.map(_check_headers, self.cases))
+            self.opened = spread(self.cases, sample)
+            listed = list(pool.map(self._list_slices, self.opened))
+        self.records = [record for records, _, _ in listed for record in records]
+        self._slice_numbers = [number for _, numbers, _ in listed for number in numbers]
+        self.empty = [  # of the slices of other cases, `slices` says which are taken
+            str(case / "segmentation.nii.gz")
+            for case, (_, _, shown) in zip(self.opened, listed, strict=True)
+            if not shown
+        ]
+        if not self.records and sample is None:
             raise InputError(
                 f"no slice under {root} shows the target {target}: set `target` or `slices` "
                 "otherwise, or check the segmentations"
             )
+        taken = "none of its slices is taken" if slices == "lesion" else "its masks are empty"
+        self.remarks = [f"{name} does not show the target {target}: {taken}" for name in self.empty]
+        if len(self.cases) < FEW:
+            self.remarks.append(f"{root} holds only {len(self.cases)} cases, too few for a study")
         unit = "stem" if split == "leaky_slice" else "case"
         hold_out(self.records, "test", test_fraction, split_seed, unit)
         hold_out(self.records, "val", validation_fraction, split_seed + 1, unit)
 
-    def _list_slices(self, case: Path) -> tuple[list[Record], list[int]]:
+    def _list_slices(self, case: Path) -> tuple[list[Record], list[int], bool]:
+        """Records and numbers of a case's slices, and whether any of them shows the target."""
         path = case / "segmentation.nii.gz"
-        labels, scan = read_header(path), read_header(case / "imaging.nii.gz")
-        if labels.shape != scan.shape:
-            raise InputError(
-                f"{path} has shape {labels.shape} but its imaging.nii.gz has {scan.shape}: "
-                "they must be equal; fetch the case again"
-            )
-        if not np.allclose(labels.affine, scan.affine, atol=1e-2):
-            raise InputError(
-                f"the header of {path} places it elsewhere than its imaging.nii.gz (the affines "
-                "differ): fetch the case again, or copy the affine from the imaging"
-            )
+        labels = read_header(path)
         transform, axis = self._orientation(labels)
         shown = np.zeros(labels.shape[axis], bool)
         for part, values in read_blocks(path):
@@ -99,9 +105,11 @@ class KiTS19(RawSet):
         numbers = np.flatnonzero(shown if self.slices == "lesion" else np.ones_like(shown))
         height, width = (labels.shape[int(np.argmax(transform[:, 0] == a))] for a in (1, 2))
         name = case.name
-        return [
-            Record(f"{name}_{n:04d}", "KiTS19", name, "train", height, width) for n in numbers
-        ], numbers.tolist()
+        return (
+            [Record(f"{name}_{n:04d}", "KiTS19", name, "train", height, width) for n in numbers],
+            numbers.tolist(),
+            bool(shown.any()),
+        )
 
     def _orientation(self, image: nib.Nifti1Image) -> tuple[np.ndarray, int]:
         """How the file's axes turn into (slices, rows, columns) of the plane, upright; and which
@@ -118,16 +126,27 @@ class KiTS19(RawSet):
             first, last = header.shape[axis] - last, header.shape[axis] - first
         return nib.apply_orientation(read_volume(path, to_bytes, axis, first, last), transform)
 
-    def _windowed(self, hu: np.ndarray, path: Path) -> np.ndarray:
+    def _windowed(self, hu: np.ndarray) -> np.ndarray:
         """Grey levels uint8: the window's Hounsfield units become 0 to 255."""
         low, high = self.window
         grey = hu.astype(np.float32)
-        if hu.dtype.kind == "f" and not np.isfinite(grey).all():
-            raise InputError(f"{path} holds voxels that are not finite: fetch or export it again")
         grey -= low
         grey *= 255 / (high - low)
         np.clip(grey, 0, 255, out=grey)
         return np.rint(grey, out=grey).astype(np.uint8)
+
+    def _check_target(self, grey: np.ndarray, path: Path) -> None:
+        """Refuse a volume whose target, the grey levels given, is nowhere inside the window."""
+        for level, words in ((0, "below"), (255, "above")):
+            if grey.size and (grey == level).mean() > 0.99:
+                raise InputError(
+                    f"{path} has its {self.target} {words} the window of {self.window} HU: correct "
+                    "its offset, or set `window` otherwise"
+                )
+
+    def summary(self) -> str:
+        """What the set holds, in a few words."""
+        return f"{len(self.cases)} cases"
 
     def groups(self) -> list[list[int]]:
         """Rows that are read together: the slices of one volume."""
@@ -142,12 +161,19 @@ class KiTS19(RawSet):
         numbers = [self._slice_numbers[row] for row in rows]
         first, last = min(numbers), max(numbers) + 1
 
-        def part(name: str, to_bytes: Callable) -> np.ndarray:
-            path = case / name
-            return self._read_slices(path, lambda values: to_bytes(values, path), first, last)
+        scan_file, labels_file = case / "imaging.nii.gz", case / "segmentation.nii.gz"
+        extent = Extent(scan_file)
 
-        scan = part("imaging.nii.gz", self._windowed)
-        labels = part("segmentation.nii.gz", _checked_labels)
+        def seen(values: np.ndarray) -> np.ndarray:
+            extent.add(values)
+            return self._windowed(values)
+
+        scan = self._read_slices(scan_file, seen, first, last)
+        extent.check()
+        labels = self._read_slices(
+            labels_file, lambda values: _checked_labels(values, labels_file), first, last
+        )
+        self._check_target(scan[labels >= self.lowest], scan_file)
         return [
             (
                 np.ascontiguousarray(scan[number - first])[..., None],
@@ -155,6 +181,22 @@ class KiTS19(RawSet):
             )
             for number in numbers
         ]
+
+
+def _check_headers(case: Path) -> None:
+    path = case / "segmentation.nii.gz"
+    labels, scan = read_header(path), read_header(case / "imaging.nii.gz")
+    check_storage(scan, case / "imaging.nii.gz")
+    if labels.shape != scan.shape:
+        raise InputError(
+            f"{path} has shape {labels.shape} but its imaging.nii.gz has {scan.shape}: "
+            "they must be equal; fetch the case again"
+        )
+    if not np.allclose(labels.affine, scan.affine, atol=1e-2):
+        raise InputError(
+            f"the header of {path} places it elsewhere than its imaging.nii.gz (the affines "
+            "differ): fetch the case again, or copy the affine from the imaging"
+        )
 
 
 def find_cases(root: Path) -> list[Path]:

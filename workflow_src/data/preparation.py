@@ -23,10 +23,8 @@ log = logging.getLogger(__name__)
 def prepare(root: Path, output: Path, reading: Reading, size: int | None, threads: int) -> None:
     """Prepare a raw set; the arguments are those of the step `prepare_data`."""
     raw = open_raw(root, reading, threads)
-    for name in raw.missing_sets:
-        log.warning("test set %s is not under %s: it will be shown as not run", name, root)
-    for name in raw.empty:
-        log.warning("mask %s is all background: %s", name, reading.empty_masks)
+    for remark in raw.remarks:
+        log.warning("%s", remark)
     require_space(output, PreparedWriter.bytes_needed(raw.records, raw.channels, size), str(output))
     with whole_folder(output, "meta.json") as folder:
         writer = PreparedWriter(folder, raw.records, raw.channels, size)

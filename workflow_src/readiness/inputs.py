@@ -1,19 +1,21 @@
-"""Checks of what a study reads, raw sets and weights: all files are listed, samples opened."""
+"""Checks of what a study reads: raw sets, as preparation checks them, and weights."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from workflow_src.common.errors import InputError
-from workflow_src.data.kits19 import find_cases
-from workflow_src.data.nifti import read_blocks, read_header
-from workflow_src.data.photographs import find_pairs, read_image, read_mask
+from workflow_src.data.inventory import inventory
 from workflow_src.data.prepared import file_sha256
+from workflow_src.data.raw import open_raw
 from workflow_src.readiness.findings import Finding, guarded
 from workflow_src.study.backbone import STABLE_DIFFUSION
+from workflow_src.study.reading import Reading
 
-OPENED = 12  # images of each folder; of volumes, which are large, 3
+# So many are opened of the images of each folder, and of volumes, which are large.
+IMAGES, VOLUMES = 12, 3
 
 
 def fetching(file: Path) -> str:
@@ -21,8 +23,13 @@ def fetching(file: Path) -> str:
     return f"snakemake --cores 1 {file} (with the --configfile of your study, if any)"
 
 
-def data_sets(config: dict) -> Iterator[Finding]:
-    """Whether each raw set is there, laid out as its reading says, and readable."""
+def data_sets(config: dict, thorough: bool = False) -> Iterator[Finding]:
+    """Whether each raw set is there and as its reading says: the checks that `prepare_data` makes.
+
+    Args:
+        config: of the study.
+        thorough: whether to open every image and volume, as preparation does, and not a sample.
+    """
     for name, dataset in config["datasets"].items():
         subject = f"data, {name}"
         root = Path(dataset["root"] or f"data/{name}")
@@ -31,65 +38,27 @@ def data_sets(config: dict) -> Iterator[Finding]:
         elif not dataset["root"] and not (root / "source.json").is_file():
             text = f"not here yet; on a machine with internet: {fetching(root / 'source.json')}"
             yield Finding("WARN", subject, f"{text}, or give your own as datasets.{name}.root")
-        elif dataset["reading"]["format"] == "photographs":
-            yield from guarded(subject, _photographs, subject, root, dataset["reading"])
         else:
-            yield from guarded(subject, _volumes, subject, root)
+            reading = Reading(**dataset["reading"])
+            yield from guarded(subject, _raw_set, subject, root, reading, thorough)
 
 
-def _photographs(subject: str, root: Path, reading: dict) -> Iterator[Finding]:
-    folders = [root]
-    if reading.get("test_fraction") is None:
+def _raw_set(subject: str, root: Path, reading: Reading, thorough: bool) -> Iterator[Finding]:
+    inventory(root)  # as the workflow takes it: what cannot be read is refused there
+    number = None if thorough else VOLUMES if reading.format == "kits19" else IMAGES
+    raw = open_raw(root, reading, threads=os.cpu_count() or 1, sample=number)
+    groups = raw.groups()
+    for rows in groups:
+        raw.read(rows)
+    for remark in raw.remarks:
+        yield Finding("WARN", subject, remark)
+    tested = any(record.split == "test" for record in raw.records)
+    if reading.format == "photographs" and reading.test_fraction is None and not tested:
         tests = root / "TestDataset"
-        there = sorted(p.name for p in tests.iterdir() if p.is_dir()) if tests.is_dir() else []
-        wanted = reading.get("test_sets")
-        wanted = there if wanted is None else wanted
-        folders = [root / "TrainDataset", *(tests / name for name in wanted if name in there)]
-        missing = [name for name in wanted if name not in there]
-        if len(folders) == 1:
-            text = f"{tests} holds no test set: add one as {tests}/NAME, or set `test_fraction`"
-            yield Finding("FAIL", subject, f"{text} for one folder of images/ and masks/")
-        elif missing:
-            text = f"test sets {', '.join(missing)} are not under {tests}: shown as not run"
-            yield Finding("WARN", subject, f"{text}; add them, or cut them from `test_sets`")
-    counts, opened = [], 0
-    for folder in folders:
-        pairs = find_pairs(folder)
-        counts.append(f"{len(pairs)} in {folder.name}")
-        for image, mask in _spread(pairs, OPENED):
-            size, mask_size = read_image(image).shape[:2], read_mask(mask).shape
-            if size != mask_size:
-                raise InputError(
-                    f"mask {mask} is {mask_size[1]}x{mask_size[0]} pixels but its image {image} is "
-                    f"{size[1]}x{size[0]}: they must be equal; export the mask again"
-                )
-            opened += 1
-    text = f"{', '.join(counts)}, each image with its mask; {opened} pairs opened"
+        text = f"{tests} holds no test set: add one as {tests}/NAME, or set `test_fraction` for"
+        yield Finding("FAIL", subject, f"{text} one folder of images/ and masks/")
+    text = f"{raw.summary()}, each image with its mask; opened: {len(groups)}"
     yield Finding("OK", subject, text)
-
-
-def _volumes(subject: str, root: Path) -> Iterator[Finding]:
-    cases = find_cases(root)
-    opened = _spread(cases, 3)
-    for case in opened:
-        scan, labels = (read_header(case / f"{n}.nii.gz") for n in ("imaging", "segmentation"))
-        if scan.shape != labels.shape:
-            raise InputError(
-                f"{case} has a segmentation of shape {labels.shape} and imaging of {scan.shape}: "
-                "they must be equal; fetch the case again"
-            )
-        for _ in read_blocks(case / "segmentation.nii.gz"):
-            pass
-    few = "" if len(cases) >= 10 else ", too few for a study"
-    text = f"{len(cases)} cases, each with imaging and segmentation{few}; {len(opened)} opened"
-    yield Finding("WARN" if few else "OK", subject, text)
-
-
-def _spread(items: list, number: int) -> list:
-    """Up to so many of the items, evenly spread, the first and the last among them."""
-    if len(items) <= number:
-        return items
-    return [items[round(i * (len(items) - 1) / (number - 1))] for i in range(number)]
 
 
 def weights(config: dict) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ class Reading:
         empty_masks: what to do with a mask that is all background: keep, drop or refuse.
         cases: photographs: table of stems and cases; a cases.csv beside images/ goes before it.
         case_pattern: photographs: regular expression whose first group, in a stem, is the case.
+        large_lesions: photographs: refuse a folder in most of whose masks the lesion fills more
+            than half of the image, as it seems to in masks that are black on white; or keep it.
         plane: kits19: axial, coronal or sagittal.
         window: kits19: Hounsfield units that become black and white.
         target: kits19: labels that make the foreground.
@@ -35,6 +37,7 @@ class Reading:
     empty_masks: Literal["keep", "drop", "refuse"] = "keep"
     cases: str | None = None
     case_pattern: str | None = None
+    large_lesions: Literal["refuse", "keep"] = "refuse"
     plane: Literal["axial", "coronal", "sagittal"] = "axial"
     window: tuple[float, float] = (-160.0, 240.0)
     target: Literal["kidney_and_tumour", "tumour"] = "kidney_and_tumour"
