@@ -35,13 +35,13 @@ def sources(polyps, tmp_path_factory) -> tuple[Path, Path]:
     return folder / "plan", folder / "augmented"
 
 
-def start(sources: tuple[Path, Path], output: Path) -> subprocess.Popen:
+def start(sources: tuple[Path, Path], output: Path, threads: int = 1) -> subprocess.Popen:
     """The training as the rule starts it, from a shell that has nnU-Net's variables set wrong."""
     plan, synthetic = sources
     command = [sys.executable, "-m", "workflow_src.train_nnunet", "--plan", plan,
                "--output", output, "--synthetic", synthetic, "--seed", "3",
                "--mix", json.dumps(asdict(MIX)), "--recipe", json.dumps(asdict(RECIPE)),
-               "--threads", "1"]  # fmt: skip
+               "--threads", threads]  # fmt: skip
     return subprocess.Popen(
         list(map(str, command)), cwd=ROOT, env=os.environ | SHELL | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -95,7 +95,8 @@ def test_nnunet_trains_on_exactly_the_cases_of_the_mix(sources, killed):
 
 def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(sources, killed, tmp_path):
     output, before = killed
-    again, whole = start(sources, output), start(sources, tmp_path)
+    # The workers of one are another's main process: who draws a batch makes no difference.
+    again, whole = start(sources, output), start(sources, tmp_path, threads=3)
     printed = again.communicate()[0]
     assert again.returncode == 0, printed
     assert "Epoch 0" not in printed and "Epoch 7" in printed
@@ -113,3 +114,60 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(sources, killed, 
     assert (output / name).read_bytes() == (tmp_path / name).read_bytes()
     assert (output / "recipe.json").read_bytes() == (tmp_path / "recipe.json").read_bytes()
     assert not list(output.glob(".state-*"))
+
+
+HASHES = """
+import hashlib, json, sys
+from pathlib import Path
+import torch
+from workflow_src.downstream import environment as nnunet
+from workflow_src.downstream.mixes import assemble, choose_cases
+from workflow_src.study.downstream import Mix, NnunetRecipe
+
+plan, synthetic, folder = map(Path, sys.argv[1:4])
+threads, recipe = int(sys.argv[4]), NnunetRecipe(**json.loads(sys.argv[5]))
+_, cases = choose_cases(plan, Mix(method="augmented", ratio=0.5), synthetic)
+nnunet.set_environment(folder, threads)
+name = json.loads((plan / "plan.json").read_text())["dataset"]
+assemble(plan, synthetic, folder / "preprocessed" / name, cases, recipe, seed=3)
+from nnunetv2.run.run_training import get_trainer_from_args
+
+found = {}
+for rank, epoch in ((0, 0), (0, 1), (0, 2), (1, 0)):
+    trainer = get_trainer_from_args(name, nnunet.CONFIGURATION, nnunet.FOLD, nnunet.TRAINER,
+                                    nnunet.PLANS, False, torch.device("cpu"))
+    trainer.initialize()
+    trainer.local_rank, trainer.current_epoch = rank, epoch
+    for kind, loader in zip(("train", "validation"), trainer.get_dataloaders()):
+        found[f"{kind}, rank {rank}, epoch {epoch}"] = [
+            hashlib.sha256(next(loader)["data"].numpy().tobytes()).hexdigest() for _ in range(6)
+        ]
+Path(folder / "found.json").write_text(json.dumps(found))
+"""
+
+
+def hashes(sources: tuple[Path, Path], folder: Path, threads: int) -> dict[str, list[str]]:
+    """Of the first six batches of ranks and epochs, as a run that begins there draws them."""
+    recipe = {"iterations": 4, "validation_iterations": 4}
+    arguments = [*map(str, sources), str(folder), str(threads), json.dumps(recipe)]
+    done = subprocess.run(
+        [sys.executable, "-c", HASHES, *arguments], cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+def test_a_batch_is_that_of_its_rank_epoch_and_number_whoever_draws_it(sources, tmp_path):
+    alone = hashes(sources, tmp_path / "alone", threads=1)
+    assert alone == hashes(sources, tmp_path / "workers", threads=4)
+    for kind in ("train", "validation"):
+        first, second, third, other = (
+            alone[f"{kind}, rank {place}"]
+            for place in ("0, epoch 0", "0, epoch 1", "0, epoch 2", "1, epoch 0")
+        )
+        # A run that begins at an epoch of four batches goes on where the epoch before ended.
+        assert first[4:] == second[:2] and second[4:] == third[:2]
+        if kind == "train":  # the one validation image is not augmented
+            assert len({*first, *second, *third, *other}) == 6 + 4 + 4 + 6
+    assert not set(alone["train, rank 0, epoch 0"]) & set(alone["validation, rank 0, epoch 0"])

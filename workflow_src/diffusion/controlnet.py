@@ -12,6 +12,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
+from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
 from workflow_src.common.resumable import CsvLog, State
 from workflow_src.common.training import (
@@ -156,6 +157,9 @@ def train_controlnet(
     parts |= {"scaler": accelerator.scaler} if accelerator.scaler else {}
     start = resume(state, parts)
     if recipe.compile:
+        lacking = why_not_compile(device.type == "cuda")
+        if lacking:
+            raise InputError(f"`compile` is set, but there is {lacking}: unset it or install that")
         bare.compile()
 
     def rows_named(step: int) -> list[int]:

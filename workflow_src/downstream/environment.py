@@ -1,7 +1,12 @@
 """nnU-Net is steered by environment variables: set here, whatever the user's shell says."""
 
+import logging
 import os
 from pathlib import Path
+
+from workflow_src.common.compilers import why_not_compile
+
+log = logging.getLogger(__name__)
 
 PLANS, CONFIGURATION, FOLD = "nnUNetPlans", "2d", 0
 TRAINER = "nnUNetTrainerWorkflow"
@@ -21,6 +26,9 @@ def set_environment(folder: Path, threads: int) -> None:
         threads: what the job may use. Augmentation gets all but one of them as workers; with one
             thread it runs in the training process itself, which 0 workers mean to nnU-Net.
     """
+    lacking = why_not_compile(on_gpu=True)  # on a CPU nnU-Net does not compile
+    if lacking:
+        log.info("nnU-Net's network is not compiled: %s", lacking)
     for name in [n for n in os.environ if n.startswith("nnUNet")]:
         del os.environ[name]
     os.environ |= {
@@ -30,4 +38,5 @@ def set_environment(folder: Path, threads: int) -> None:
         "nnUNet_extTrainer": str(TRAINER_FOLDER),
         "nnUNet_n_proc_DA": str(max(threads - 1, 0)),
         "nnUNet_def_n_proc": str(max(threads, 1)),
+        "nnUNet_compile": "f" if lacking else "t",
     }

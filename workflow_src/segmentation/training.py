@@ -3,13 +3,12 @@
 import copy
 import logging
 import math
-import os
-import shutil
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
 from workflow_src.common.resumable import CsvLog, State
 from workflow_src.common.training import (
@@ -145,10 +144,10 @@ def compiles(recipe: SegmenterRecipe, steps: int, device: str) -> bool:
         earned = pixels >= PIXELS_THAT_EARN_COMPILING
     if not earned or len(recipe.scales) > 1:
         return False
-    if shutil.which(os.environ.get("CXX", "g++")):
-        return True
-    log.warning("no C++ compiler (g++, or $CXX): training goes on uncompiled, and slower")
-    return False
+    lacking = why_not_compile(device == "cuda")
+    if lacking:
+        log.warning("%s: training goes on uncompiled, and slower", lacking)
+    return not lacking
 
 
 def compiled(model: nn.Module) -> nn.Module:

@@ -5,12 +5,14 @@ checkpoint_every, seed.
 """
 
 import csv
+import hashlib
 import os
 import random
 
 import numpy as np
 import torch
 from batchgenerators.dataloading.multi_threaded_augmenter import MultiThreadedAugmenter
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as base
 
 COLUMNS = {
@@ -19,6 +21,42 @@ COLUMNS = {
     "pseudo_dice": "mean_fg_dice",
     "learning_rate": "lrs",
 }
+
+
+def seed_all(*key: int | str) -> None:
+    """Seed all that nnU-Net draws from by a key, such as (seed, rank, "train", batch number)."""
+    seed = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "little")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class NumberedLoader(nnUNetDataLoader):
+    """nnU-Net's loader, drawing each batch by its number: whichever worker makes it, and when.
+
+    A resumed run goes on with the batches that an unbroken one would see, and no two ranks see the
+    same ones. `key` names seed, rank and kind; `first` is the number of the first batch; `workers`
+    take turns.
+    """
+
+    key: tuple = ()
+    first, workers, made = 0, 1, 0
+
+    def generate_train_batch(self):
+        number = self.first + self.thread_id + self.made * self.workers
+        self.made += 1
+        seed_all(*self.key, number)
+        return super().generate_train_batch()
+
+
+class InOrder(MultiThreadedAugmenter):
+    """nnU-Net's workers, asked in turn, not raced against one another."""
+
+    def __init__(self, data_loader, transform, num_processes, num_cached, seeds=None,
+                 pin_memory=False, wait_time=0.02):  # fmt: skip
+        data_loader.workers = num_processes
+        cached = max(1, num_cached // num_processes)
+        super().__init__(data_loader, transform, num_processes, cached, seeds, pin_memory)
 
 
 class nnUNetTrainerWorkflow(base.nnUNetTrainer):
@@ -35,35 +73,29 @@ class nnUNetTrainerWorkflow(base.nnUNetTrainer):
         stages = self.configuration_manager.network_arch_init_kwargs["n_stages"]
         self.enable_deep_supervision = stages > 2
         self.logger.plot_progress_png = lambda folder: None  # log.csv says the same
-        self._seed(0)
-
-    def _seed(self, epoch: int) -> None:
-        """Seed everything for an epoch, so that a resumed run draws what an unbroken one draws."""
-        seed = self.settings["seed"] * 1_000_003 + epoch
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
+        seed_all(settings["seed"], "weights")
 
     def get_dataloaders(self):
-        """nnU-Net's loaders, with ordered and seeded workers in place of racing ones."""
-        first = self.settings["seed"] * 1000
+        """nnU-Net's loaders of numbered batches; it throws one of each away to get them started."""
+        lengths = iter(
+            [
+                ("train", self.num_iterations_per_epoch),
+                ("validation", self.num_val_iterations_per_epoch),
+            ]
+        )
 
-        class Seeded(MultiThreadedAugmenter):
-            def __init__(self, data_loader, transform, num_processes, num_cached, seeds=None,
-                         pin_memory=False, wait_time=0.02):  # fmt: skip
-                seeds = [first + worker for worker in range(num_processes)]
-                cached = max(1, num_cached // num_processes)
-                super().__init__(data_loader, transform, num_processes, cached, seeds, pin_memory)
+        def loader(*given, **named):
+            made = NumberedLoader(*given, **named)
+            kind, length = next(lengths)
+            made.key = (self.settings["seed"], self.local_rank, kind)
+            made.first = self.current_epoch * length - 1
+            return made
 
-        base.NonDetMultiThreadedAugmenter = Seeded
+        base.nnUNetDataLoader, base.NonDetMultiThreadedAugmenter = loader, InOrder
         return super().get_dataloaders()
 
     def plot_network_architecture(self):
         """Left out: it needs a library that nnU-Net does not install."""
-
-    def on_epoch_start(self):
-        self._seed(self.current_epoch + 1)
-        super().on_epoch_start()
 
     def on_epoch_end(self):
         super().on_epoch_end()
