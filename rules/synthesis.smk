@@ -119,27 +119,26 @@ rule gather_samples:
 
 rule fetch_metric_weights:
     output:
-        "resources/metrics/{file}",
+        "resources/metrics/{extractor}/{file}",
     log:
-        "<logs>/fetch_metric_weights/{file}.log",
+        "<logs>/fetch_metric_weights/{extractor}-{file}.log",
     benchmark:
-        "<benchmarks>/fetch_metric_weights/{file}.tsv"
+        "<benchmarks>/fetch_metric_weights/{extractor}-{file}.tsv"
     localrule: True
     conda:
         "../envs/workflow.yaml"
     params:
         url=weights_setting("url"),
-        sha256=weights_setting("sha256"),
+        sha256=checksum_option,
     shell:
         "python -m workflow_src.fetch_metric_weights --output {output} --url {params.url:q}"
-        " --sha256 {params.sha256} > {log} 2>&1"
+        " {params.sha256} > {log} 2>&1"
 
 
 rule extract_features:
     input:
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
-        inception=metric_weights("inception"),
-        clip=metric_weights("clip"),
+        weights=EXTRACTOR_WEIGHTS,
     output:
         "<results>/features/{dataset}/features.json",
     log:
@@ -154,23 +153,51 @@ rule extract_features:
         runtime=growing("extract_features", "runtime"),
         gpu=ask("extract_features", "gpu"),
     params:
-        code=code("extract_features"),
+        code=code("extract_features", extractor_members),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
-        inception=metric_option("inception"),
-        clip=metric_option("clip"),
+        extractors=as_text(extractors_of(config)),
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.extract_features --data {params.data} --output {params.output}"
-        " --inception {params.inception} --clip {params.clip} > {log} 2>&1"
+        " --extractors {params.extractors:q} > {log} 2>&1"
+
+
+rule score_floors:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        features="<results>/features/{dataset}/features.json",
+    output:
+        "<results>/floors/{dataset}/real_halves.json",
+        "<results>/floors/{dataset}/real_test.json",
+    log:
+        "<logs>/score_floors/{dataset}.log",
+    benchmark:
+        "<benchmarks>/score_floors/{dataset}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("score_floors", "threads")
+    resources:
+        mem_mb=growing("score_floors", "mem_mb"),
+        runtime=growing("score_floors", "runtime"),
+    params:
+        code=code("score_floors"),
+        data=subpath(input.data, parent=True),
+        features=subpath(input.features, parent=True),
+        output=subpath(output[0], parent=True),
+        per_mask=config["synthesis"]["sampling"]["per_mask"],
+    shell:
+        "python -m workflow_src.score_floors --data {params.data} --features {params.features}"
+        " --output {params.output} --per_mask {params.per_mask} > {log} 2>&1"
 
 
 rule score_fidelity:
     input:
         data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
+        real=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
         features="<results>/features/{dataset}/features.json",
-        inception=metric_weights("inception"),
-        clip=metric_weights("clip"),
+        floors="<results>/floors/{dataset}/real_halves.json",
+        weights=EXTRACTOR_WEIGHTS,
     output:
         "<results>/synthetic/{dataset}/{method}/seed{seed}/fidelity.json",
     log:
@@ -185,15 +212,17 @@ rule score_fidelity:
         runtime=growing("score_fidelity", "runtime"),
         gpu=ask("score_fidelity", "gpu"),
     params:
-        code=code("score_fidelity"),
+        code=code("score_fidelity", extractor_members),
         data=subpath(input.data, parent=True),
+        real=subpath(input.real, parent=True),
         features=subpath(input.features, parent=True),
-        inception=metric_option("inception"),
-        clip=metric_option("clip"),
+        floors=subpath(input.floors, parent=True),
+        extractors=as_text(extractors_of(config)),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.score_fidelity --data {params.data} --features {params.features}"
-        " --output {output} --inception {params.inception} --clip {params.clip} > {log} 2>&1"
+        "{params.launch} -m workflow_src.score_fidelity --data {params.data} --real {params.real}"
+        " --features {params.features} --floors {params.floors} --output {output}"
+        " --extractors {params.extractors:q} > {log} 2>&1"
 
 
 rule predict_synthetic_segmenter:

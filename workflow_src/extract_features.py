@@ -1,4 +1,4 @@
-"""Extract the features of a real training set, once for all methods that are compared with it."""
+"""Extract the features of a real set, once for all that is compared with it."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.metrics.features import features_of
+from workflow_src.metrics.features import described, extract, make_extractor
 
 
-def main(data: Path, output: Path, inception: str, clip: str, batch: int = 32) -> None:
-    """Extract features.
+def main(data: Path, output: Path, extractors: dict[str, dict], batch: int = 32) -> None:
+    """Extract features of all images, whatever their split.
 
     Args:
         data: folder of the prepared set.
         output: folder of the features.
-        inception: weights for FID and KID, or "stand-in".
-        clip: weights for CLIP-I, or "stand-in".
+        extractors: settings of each extractor, by its name.
         batch: images at once.
     """
-    prepared = PreparedSet(data)
-    images = prepared.images[prepared.rows("train")]
-    features, names = features_of(images, inception, clip, batch, best_device())
+    prepared, device = PreparedSet(data), best_device()
+    loaded = {name: make_extractor(name, device, **given) for name, given in extractors.items()}
+    features = extract(loaded, prepared.images, batch, device)
     with whole_folder(output, "features.json") as folder:
         np.savez(folder / "features.npz", **features)
-        facts = {"data": prepared.meta["sha256"], **names}
+        facts = {"data": prepared.meta["sha256"]}
+        facts["extractors"] = {name: described(extractor) for name, extractor in loaded.items()}
         facts["provenance"] = provenance("workflow_src.extract_features")
         write_json(folder / "features.json", facts)
 

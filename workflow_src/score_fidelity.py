@@ -1,4 +1,4 @@
-"""Score a synthetic set against the real training set: FID, KID, CLIP-I."""
+"""Score a synthetic set against the real training set: distances, neighbours, copies."""
 
 from pathlib import Path
 
@@ -6,53 +6,79 @@ import numpy as np
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
 
+CLOSEST = 8  # pairs of a synthetic and a training image that are kept to be shown
+
 
 def main(
-    data: Path, features: Path, output: Path, inception: str, clip: str, batch: int = 32
+    data: Path,
+    real: Path,
+    features: Path,
+    floors: Path,
+    output: Path,
+    extractors: dict[str, dict],
+    batch: int = 32,
 ) -> None:
     """Score fidelity.
 
     Args:
         data: folder of the synthetic prepared set.
+        real: folder of the real prepared set that it was made from.
         features: folder of the real set's features.
+        floors: folder of the scores of real against real images.
         output: the metrics, a json file.
-        inception: weights for FID and KID, or "stand-in".
-        clip: weights for CLIP-I, or "stand-in".
+        extractors: settings of each extractor, by its name.
         batch: images at once.
     """
-    from workflow_src.metrics.features import features_of
-    from workflow_src.metrics.fidelity import clip_i, frechet_distance, kernel_distance
+    from workflow_src.metrics.features import described, extract, make_extractor
+    from workflow_src.metrics.fidelity import scores
+    from workflow_src.metrics.floors import distances
+    from workflow_src.metrics.neighbours import copies, nearest_of
 
-    synthetic = PreparedSet(data)
-    facts = read_json(features / "features.json")
-    if synthetic.meta["conditioned_on"] != facts["data"]:
+    synthetic, train = PreparedSet(data), PreparedSet(real).rows("train")
+    with facts_of(features / "features.json") as facts:
+        made_from, known = facts["data"], facts["extractors"]
+    if synthetic.meta["conditioned_on"] != made_from:
         raise InputError(f"{data} was not made from the set whose features are in {features}")
-    real = np.load(features / "features.npz")
-    images = synthetic.images[synthetic.rows("train")]
-    ours, names = features_of(images, inception, clip, batch, best_device())
-    if any(names[kind] != facts[kind] for kind in names):
+    device = best_device()
+    loaded = {name: make_extractor(name, device, **given) for name, given in extractors.items()}
+    if {name: described(extractor) for name, extractor in loaded.items()} != known:
         raise InputError(f"{features} was made by other extractors: extract the features again")
-    pairs = conditioning_masks(len(synthetic), len(real["clip"]))
-    write_json(
-        output,
-        {
-            "fid": frechet_distance(real["inception"], ours["inception"]),
-            **kernel_distance(real["inception"], ours["inception"]),
-            **clip_i(real["clip"], ours["clip"], pairs),
-            "real_images": len(real["inception"]),
-            "synthetic_images": len(synthetic),
-            **names,
-            "data": synthetic.meta["sha256"],
-            "provenance": provenance("workflow_src.score_fidelity"),
-        },
-    )
+    ours = extract(loaded, synthetic.images, batch, device)
+    pairs = conditioning_masks(len(synthetic), len(train))
+    result = {"real_images": len(train), "images": len(synthetic)}
+    with (
+        np.load(features / "features.npz") as theirs,
+        facts_of(floors / "real_halves.json") as halves,
+    ):
+        for name in loaded:
+            training, made = theirs[name][train], ours[name]
+            closest, images = (
+                halves[name]["closest_real"],
+                [int(n) for n in halves[name]["by_images"]],
+            )
+            which, apart = nearest_of(made, training)
+            order = np.argsort(apart, kind="stable")[:CLOSEST]
+            result[name] = {
+                **known[name],
+                **scores(training, made, pairs),
+                "by_images": distances(images, training, made),
+                "copies": copies(apart, closest),
+                "closest_real": closest,
+                # synthetic image, row of the training image in the real set, distance
+                "closest_pairs": [[int(n), int(train[which[n]]), float(apart[n])] for n in order],
+            }
+    result |= {
+        "data": synthetic.meta["sha256"],
+        "provenance": provenance("workflow_src.score_fidelity"),
+    }
+    write_json(output, result)
 
 
 if __name__ == "__main__":

@@ -172,31 +172,6 @@ def as_json(name):
     return lambda wildcards, input: json.dumps(list(input[name]))
 
 
-def weights_setting(key):
-    """Where a file of metric weights is fetched from, and its checksum."""
-
-    def look_up(wildcards):
-        by_name = {
-            Path(w["url"]).name: w for w in config["metrics"].values() if "url" in w
-        }
-        return by_name[wildcards.file][key]
-
-    return look_up
-
-
-def metric_weights(kind):
-    """The file of a feature extractor's weights: nothing for the stand-in."""
-    path = config["metrics"][kind]["path"]
-    if path == "stand-in":
-        return []
-    return path or f"resources/metrics/{Path(config['metrics'][kind]['url']).name}"
-
-
-def metric_option(kind):
-    """A feature extractor's weights, as the scripts take them."""
-    return lambda wildcards, input: input.get(kind) or "stand-in"
-
-
 def option(name, value):
     """An option of a script, quoted for the shell; nothing without a value."""
     return f"--{name} {shlex.quote(str(value))}" if value else ""

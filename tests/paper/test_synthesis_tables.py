@@ -1,4 +1,4 @@
-"""Tables of synthesis: stand-in features said, measures not run, verdicts on stability."""
+"""Tables of synthesis: distances beside their floors, measures not run, verdicts on stability."""
 
 from pathlib import Path
 
@@ -8,24 +8,32 @@ import pytest
 
 from workflow_src.common.outputs import write_json
 from workflow_src.metrics.stability import StabilityLimits, judge
+from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import make_cells
 from workflow_src.paper.measured import TableSpec
 from workflow_src.paper.tables import layout, notes, written
 
 PAPER = {"rows": {"law": {"polyps": {"fid": 52.28, "clip_i": 0.893, "stability": "Stable"}}}}
-STAND_IN = "stand-in: random features"
+ROWS = {"uniform": "Uniform", "law": "LAW"}
+REAL = {"real_halves": "Real, halves", "real_test": "Real, test"}
+
+
+def features(distance: float, by_images: dict, **more) -> dict:
+    """What one extractor's features gave."""
+    facts = {"extractor": "A network", "resize": "to 64", "dimensions": 100, "copies": 0.25}
+    return facts | {"distance": distance, "by_images": by_images} | more
 
 
 @pytest.fixture
 def write(tmp_path):
     """A function that writes the metrics of two seeds; the second may be unstable."""
 
-    def write_seeds(extractor: str = "true features", **verdict) -> Path:
+    def write_seeds(**verdict) -> Path:
         for seed in range(2):
             folder = tmp_path / f"seed{seed}"
-            names = {kind: {"extractor": extractor} for kind in ("inception", "clip")}
-            fidelity = {"fid": 60.0 + seed, "kid": None, "clip_i": 0.9, **names}
-            write_json(folder / "fidelity.json", fidelity)
+            inception = features(60.0 + seed, {}, kernel_distance=None)
+            clip = features(1.0, {}, similarity=0.9)
+            write_json(folder / "fidelity.json", {"inception": inception, "clip": clip})
             figures = {"not_finite": 0, "loss_spike": 3.0 + seed, "gradient_spike": 2.0,
                        "weight_max": 5.0, "weight_mean": 0.9 - seed / 10}  # fmt: skip
             facts = {"stable": True, "because": []} | figures | (verdict if seed else {})
@@ -52,18 +60,69 @@ def make(folder: Path) -> tuple[pd.DataFrame, pd.Series, str]:
     return cells.set_index("column"), row, "\n".join(notes(cells, spec))
 
 
-def test_stand_in_features_are_named_in_the_heading(write):
-    cells, row, remarks = make(write(STAND_IN))
-    assert row[f"FID ↓ [{STAND_IN}]"].endswith("(52.28)")
-    assert row[f"CLIP-I ↑ [{STAND_IN}]"].endswith("(0.893)")
-    assert cells["mean"].fid == 60.5
-    assert "cannot be compared with the paper's" in remarks
+def test_the_papers_figures_stand_beside_those_of_the_same_extractor(write):
+    cells, row, remarks = make(write())
+    assert row["FID ↓"].endswith("(52.28; +8.22)") and row["CLIP-I ↑"].endswith("(0.893; +0.007)")
+    assert cells["mean"].fid == 60.5 and cells.difference.fid == pytest.approx(8.22)
+    assert "FID, CLIP-I: features of A network, to 64." in remarks
+    assert "not FID" not in remarks
 
 
-def test_true_features_need_no_such_warning(write):
-    _, row, remarks = make(write())
-    assert "FID ↓" in row
-    assert not [text for text in (*row.index, *row, remarks) if "stand-in" in text.lower()]
+@pytest.fixture
+def floors(tmp_path):
+    """Two methods and the real images, by EfficientNet-Lite0's features."""
+    found = {
+        "uniform": features(70, {"4": [99, 99], "8": [80, 82]}),
+        "law": features(50, {"4": [99, 99], "8": [60, 62]}),
+        "real_halves": features(11, {"4": [20, 24], "8": [10, 13]}),
+        "real_test": features(21, {"4": [20, 22]}),
+    }
+    for name, facts in found.items():
+        write_json(tmp_path / f"{name}.json", {"lite0": facts, "images": 8})
+    return TableSpec(
+        rows=ROWS, real=REAL, datasets={"polyps": "Polyps"}, columns=["fd_lite0"],
+        more=["copies_lite0"], seeds=[0],
+        files={"fidelity": {"polyps": {name: [tmp_path / f"{name}.json"] for name in found}}},
+    )  # fmt: skip
+
+
+def test_real_images_are_rows_of_their_own_and_never_the_best(floors):
+    cells = mark_best(make_cells(floors, {}), floors)
+    table = written(layout(cells, floors), str, "*{}*")
+    assert table[""].tolist() == [*ROWS.values(), *REAL.values()]
+    assert table["FD, EfficientNet-Lite0 ↓"].tolist() == ["70.00", "50.00", "11.00", "21.00"]
+    best = cells[cells.best_p.notna()]  # of the two methods, in each column
+    assert best[["row", "column"]].to_numpy().tolist() == [
+        ["uniform", "copies_lite0"], ["law", "fd_lite0"]
+    ]  # fmt: skip
+
+
+def test_a_column_of_the_csv_alone_is_not_shown(floors):
+    cells = make_cells(floors, {})
+    assert cells[cells.column == "copies_lite0"]["mean"].tolist() == [25.0] * 4
+    assert layout(cells, floors)[0] == ["FD, EfficientNet-Lite0 ↓"]
+
+
+def test_distances_stand_beside_their_floor_at_as_many_images(floors):
+    cells = make_cells(floors, {})
+    law = cells[(cells.row == "law") & (cells.column == "fd_lite0")].iloc[0]
+    assert (law.floor_images, law.floor, law.floor_low, law.floor_high) == (8, 11.5, 10, 13)
+    assert (law.matched, law.matched_low, law.matched_high) == (61, 60, 62)
+    test = cells[(cells.row == "real_test") & (cells.column == "fd_lite0")].iloc[0]
+    assert (test.floor_images, test.floor, test.matched) == (4, 22, 21)
+    assert cells[cells.column == "copies_lite0"].floor.isna().all()
+
+
+def test_notes_say_what_is_no_difference_and_what_a_distance_rewards(floors):
+    remarks = "\n".join(notes(make_cells(floors, {}), floors))
+    assert (
+        "Polyps, FD, EfficientNet-Lite0, at 8 images: halves of the real training images 10.00 to "
+        "13.00 apart; Uniform 81.00, LAW 61.00. A difference below 3.00 is none."
+    ) in remarks
+    assert "fewer images than features (100)" in remarks
+    assert "not FID, and compared with nothing of the paper's" in remarks
+    assert "a method that copies these is rewarded" in remarks
+    assert "Copies: images that lie closer" in remarks
 
 
 def test_a_measure_that_is_null_was_not_run(write):

@@ -124,11 +124,11 @@ def test_weights_are_whole_and_pinned(paper, tmp_path):
     other = tmp_path / "inception.pth"
     other.write_bytes(b"something else")
     paper["backbone"]["path"] = str(tmp_path)
-    paper["metrics"]["inception"]["path"] = str(other)
+    paper["metrics"]["extractors"]["inception"]["path"] = str(other)
     levels, text = said(inputs.weights(paper))
-    assert levels == ["OK", "WARN", "WARN"]
+    assert levels == ["OK", "WARN", "WARN", "WARN", "OK"]
     assert "3 whole files" in text and "inception.pth is not the pinned file" in text
-    assert "snakemake --cores 1 resources/metrics/open_clip_model.safetensors (with" in text
+    assert "snakemake --cores 1 resources/metrics/clip/open_clip_model.safetensors (with" in text
     cut = tmp_path / "vae" / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-8])
     levels, text = said(inputs.weights(paper))
@@ -140,12 +140,12 @@ def test_weights_are_whole_and_pinned(paper, tmp_path):
 
 def test_a_fetched_file_that_is_not_the_pinned_one_is_refused(paper, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    file = tmp_path / "resources/metrics/open_clip_model.safetensors"
+    file = tmp_path / "resources/metrics/clip/open_clip_model.safetensors"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"cut")
     levels, text = said(inputs.weights(paper))
     assert levels[2] == "FAIL" and "remove it, then: snakemake --cores 1 resources" in text
-    paper["metrics"]["clip"]["sha256"] = inputs.file_sha256(file)
+    paper["metrics"]["extractors"]["clip"]["sha256"] = inputs.file_sha256(file)
     assert said(inputs.weights(paper))[0][2] == "OK"
 
 

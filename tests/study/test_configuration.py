@@ -110,7 +110,7 @@ def test_numbers_that_arrive_as_text_become_numbers():
 
 @pytest.mark.parametrize(
     "key",
-    ["datasets.polyps.root", "backbone.path", "metrics.clip.path", "tables.2.reference",
+    ["datasets.polyps.root", "backbone.path", "metrics.extractors.clip.path", "tables.2.reference",
      "downstream.mixes.real.method", "datasets.kits19.reading.test_fraction"],
 )  # fmt: skip
 @pytest.mark.parametrize("text", ["null", "~"])

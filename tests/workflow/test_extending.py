@@ -15,19 +15,20 @@ from conftest import ROOT, SMALLEST, copy_of_the_workflow, run_snakemake
 PAGE = (ROOT / "docs/extending.md").read_text()
 # A block's first line says where it belongs: "# file", or "# file, in DICTIONARY".
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+?)(?:, in (\w+))?\n(.*?)^```$", re.M | re.S)
-DOORS = ("edges", "plain", "archives", "gmac")
+DOORS = ("edges", "plain", "archives", "thumbnails", "gmac")
 CONFIGS = [f"config/{door}.yaml" for door in DOORS]
 RESULTS = "results/smallest"
 TARGETS = {
     "edges": f"{RESULTS}/controlnet/polyps/edges/seed0/recipe.json",
     "plain": f"{RESULTS}/scores/polyps/plain/seed0/metrics.json",
     "archives": f"{RESULTS}/data/clinic/32/meta.json",
+    "thumbnails": f"{RESULTS}/floors/polyps/real_halves.json",
     "gmac": f"{RESULTS}/tables/table_costs.csv",
 }
 # All that is not new lies there already: made by the fixtures, in the places of the smallest study.
 RULES = (
     "train_controlnet", "train_segmenter", "predict_segmenter", "score_segmentation", "locate_raw",
-    "prepare_data", "measure_cost", "make_table",
+    "prepare_data", "extract_features", "score_floors", "measure_cost", "make_table",
 )  # fmt: skip
 
 
@@ -101,7 +102,8 @@ def test_the_examples_are_written_in_the_houses_style(extended):
 def test_all_that_the_examples_tables_need_is_planned(extended):
     code, printed = run_snakemake(
         extended, *SMALLEST, *CONFIGS, "-n", "--quiet", "rules", "--",
-        "table_edges", "table_plain", "table_clinic", "table_costs",
+        "table_edges", "table_plain", "table_clinic", "table_thumbnails",
+        "table_costs",
     )  # fmt: skip
     assert code == 0, printed[-3000:]
 
@@ -148,6 +150,13 @@ def test_the_raw_format_is_prepared(extended, run):
     assert (index.groupby("case").split.nunique() == 1).all()
     masks = np.load(folder / "masks.npy")
     assert masks.shape == (16, 32, 32) and set(np.unique(masks)) == {0, 1}
+
+
+def test_the_extractor_compares_real_images(extended, run):
+    halves = json.loads((extended / TARGETS["thumbnails"]).read_text())
+    assert halves["thumbnails"]["extractor"] == "thumbnails"
+    assert halves["thumbnails"]["dimensions"] == 3 * 6**2
+    assert halves["thumbnails"]["distance"] > 0 and halves["lite0"]["distance"] > 0
 
 
 def test_the_column_is_in_the_table(extended, run):

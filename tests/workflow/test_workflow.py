@@ -120,7 +120,10 @@ def test_one_table_plans_only_what_it_needs(snakemake):
         ("sedes=[0]", "sedes is no known key; did you mean seeds?"),
         ("synthesis={image_size: 65}", "synthesis.image_size is 65"),
         ("datasets={polyps: {root: /nowhere}}", "datasets.polyps.root is '/nowhere', no folder"),
-        ("metrics={clip: {path: clip.pt}}", "metrics.clip.path is 'clip.pt', which is not here"),
+        (
+            "metrics={extractors: {clip: {path: clip.pt}}}",
+            "metrics.extractors.clip.path is 'clip.pt', which is not here",
+        ),
     ],
 )
 def test_a_wrong_setting_ends_in_one_line_and_runs_nothing(snakemake, checkout, setting, words):

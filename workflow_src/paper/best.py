@@ -26,9 +26,8 @@ def mark_best(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
     are counted, not estimated, and are left as they are.
     """
     cells = cells.assign(best=None, best_p=float("nan"))
-    for (dataset, name), part in cells[cells.get("mean", cells.row).notna()].groupby(
-        ["dataset", "column"]
-    ):
+    compared = cells.get("mean", cells.row).notna() & ~cells.row.isin(list(spec.real))
+    for (dataset, name), part in cells[compared].groupby(["dataset", "column"]):
         column = COLUMNS[name]
         if not column.best or column.kind == "cost" or len(part) < 2 or "mean" not in part:
             continue

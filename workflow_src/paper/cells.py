@@ -5,7 +5,8 @@ import pandas as pd
 from scipy import stats
 
 from workflow_src.metrics.intervals import mean_interval
-from workflow_src.paper.measured import STAND_IN, TableSpec, per_image_scores, read_runs, value_at
+from workflow_src.paper.floors import at_equal_numbers
+from workflow_src.paper.measured import TableSpec, per_image_scores, read_runs, value_at
 from workflow_src.paper.paired import over_images
 from workflow_src.study.columns import COLUMNS, METRICS
 
@@ -26,7 +27,7 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     paper = None if dataset in spec.drawn else value_at(published, ("rows", row, dataset, name))
     cell = {
         "row": row,
-        "label": spec.rows[row],
+        "label": (spec.rows | spec.real)[row],
         "dataset": dataset,
         "column": name,
         "runs": len(runs),
@@ -58,9 +59,10 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     if missing:
         cell["sets_not_run"] = " ".join(sorted(missing))
     if column.extractor:
-        cell["extractor"] = runs[0][1][column.extractor]["extractor"]
-    # Random features give a number of another kind: no difference to the paper's means anything.
-    if paper is not None and STAND_IN not in cell.get("extractor", ""):
+        made = runs[0][1][column.extractor]
+        cell["extractor"] = f"{made['extractor']}, {made['resize']}"
+        cell |= at_equal_numbers(spec, row, dataset, column)
+    if paper is not None:
         cell["difference"] = mean - paper
     return cell
 
@@ -99,7 +101,14 @@ def make_cells(spec: TableSpec, published: dict) -> pd.DataFrame:
         make_cell(spec, row, dataset, name, published)
         for row in spec.rows
         for dataset in spec.datasets
-        for name in spec.columns
+        for name in (*spec.columns, *spec.more)
+    ]
+    cells += [
+        make_cell(spec, row, dataset, name, {})
+        for row in spec.real
+        for dataset in spec.datasets
+        for name in (*spec.columns, *spec.more)
+        if COLUMNS[name].kind == "fidelity"
     ]
     for row, by_dataset in published.get("rows", {}).items():
         for dataset in (d for d in spec.datasets if d not in spec.drawn):

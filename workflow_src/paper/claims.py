@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from workflow_src.paper.measured import (
-    STAND_IN,
     TableSpec,
     read_runs,
     value_at,
@@ -147,8 +146,6 @@ def why_not(claim: Claim, spec: TableSpec | None, reduced: list[str]) -> str:
         runs = read_runs(spec, row, claim.dataset, column)
         if value_at(runs[0][1], column.path) is None:
             return f"no metrics of {row}"
-        if column.extractor and STAND_IN in runs[0][1][column.extractor]["extractor"]:
-            return f"{column.title} by stand-in features is not {column.title}"
     return ""
 
 

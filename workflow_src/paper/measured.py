@@ -10,8 +10,6 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import read_json
 from workflow_src.study.columns import METRICS, Column
 
-STAND_IN = "stand-in"
-
 Runs = list[tuple[Path, dict]]  # metrics files with their content
 
 
@@ -22,12 +20,14 @@ class TableSpec:
     Args:
         rows: names and labels of the rows, in order.
         datasets: names and labels of the data sets, in order.
-        columns: names of COLUMNS.
+        columns: names of COLUMNS, as shown.
         seeds: of the runs.
         files: the metrics files by kind, data set and row: one a seed, in order, or one for all.
         reference: the row that the others are tested against.
         drawn: data sets that are phantoms, and are compared with nothing of the paper's.
         title: heading; the paper's if empty.
+        more: names of COLUMNS that only the csv holds.
+        real: names and labels of rows below these, of real images scored as the methods' are.
     """
 
     rows: dict[str, str]
@@ -38,6 +38,8 @@ class TableSpec:
     reference: str | None = None
     drawn: list[str] = field(default_factory=list)
     title: str = ""
+    more: list[str] = field(default_factory=list)
+    real: dict[str, str] = field(default_factory=dict)
 
 
 def value_at(facts: dict, path: tuple[str, ...]):

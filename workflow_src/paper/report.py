@@ -7,7 +7,6 @@ import pandas as pd
 
 from workflow_src.paper.audit import KINDS
 from workflow_src.paper.claims import VERDICTS, effect_text
-from workflow_src.paper.measured import STAND_IN
 
 FIGURE_TITLES = {
     "figure1": "Figure 1: spatial imbalance",
@@ -92,12 +91,6 @@ def makers(tables: list[dict]) -> list[dict]:
 def warnings_for(tables: list[dict], settings: dict) -> list[str]:
     """What a reader must know before any number."""
     found = []
-    if any(STAND_IN in heading for table in tables for heading in table["headings"]):
-        found.append(
-            "FID, KID and CLIP-I here come from stand-in features (random convolutions), because "
-            "the weights of Inception and CLIP were not at hand. They compare the methods of this "
-            "study with each other and say nothing about the paper's numbers."
-        )
     if phantoms(settings):
         found.append(
             "This study runs on drawn phantoms, at a size that ends in minutes: it shows that the "

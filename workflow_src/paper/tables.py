@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from workflow_src.paper.measured import STAND_IN, TableSpec
+from workflow_src.paper.floors import remarks as distance_remarks
+from workflow_src.paper.measured import TableSpec
 from workflow_src.study.columns import COLUMNS, METRICS
 
 
@@ -32,23 +33,17 @@ def cell_text(cell: pd.Series) -> tuple[str, str]:
     return ours, rest
 
 
-def heading(cells: pd.DataFrame, spec: TableSpec, dataset: str, name: str) -> str:
-    """Data set, measure, direction, and the stand-in where one made the number."""
+def heading(spec: TableSpec, dataset: str, name: str) -> str:
+    """Data set, measure and direction."""
     column = COLUMNS[name]
-    arrow = {"low": " ↓", "high": " ↑"}.get(column.best, "")
-    text = f"{column.title}{arrow}"
-    if column.extractor and "extractor" in cells:
-        names = cells.loc[(cells.column == name) & (cells.dataset == dataset), "extractor"]
-        stand_ins = [n for n in names.dropna().unique() if STAND_IN in n]
-        if stand_ins:
-            text = f"{text} [{stand_ins[0]}]"
+    text = column.title + {"low": " ↓", "high": " ↑"}.get(column.best, "")
     return f"{spec.datasets[dataset]}: {text}" if len(spec.datasets) > 1 else text
 
 
 def layout(cells: pd.DataFrame, spec: TableSpec) -> tuple[list[str], list[dict]]:
     """The table as read: headings; and a row a method, of cells with ours, rest, best and value."""
     places = [(dataset, name) for dataset in spec.datasets for name in spec.columns]
-    headings = [heading(cells, spec, *place) for place in places]
+    headings = [heading(spec, *place) for place in places]
     rows = []
     for row in cells.row.unique():
         part = cells[cells.row == row]
@@ -110,7 +105,7 @@ def reasons(cells: pd.DataFrame, spec: TableSpec, why: dict[str, str]) -> list[s
 
 
 def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
-    """What a reader must know: how to read a cell, intervals, stand-ins, sets not run, tests."""
+    """What a reader must know: how to read a cell, intervals, distances, sets not run, tests."""
     lines = []
     if cells.published.notna().any():
         lines.append("Ours; in round brackets the paper's figure, and by how much ours differs.")
@@ -133,11 +128,7 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
         for dataset, part in cells.dropna(subset="sets_not_run").groupby("dataset", sort=False):
             missing = ", ".join(sorted({n for text in part.sets_not_run for n in text.split()}))
             lines.append(f"{spec.datasets[dataset]}: not run, and in no mean: {missing}.")
-    if "extractor" in cells and cells.extractor.str.contains(STAND_IN, na=False).any():
-        lines.append(
-            "Stand-in features were used instead of Inception and CLIP: these numbers compare "
-            "methods within this study and cannot be compared with the paper's."
-        )
+    lines += distance_remarks(cells, spec)
     if spec.reference and "gain" in cells:
         for _, cell in cells[cells.gain.notna()].iterrows():
             lines.append(

@@ -7,12 +7,20 @@ from pathlib import Path
 
 from workflow_src.data.inventory import inventory
 from workflow_src.readiness.findings import Finding
+from workflow_src.study.extractors import weights_of
 from workflow_src.study.table_specs import model_of
 
 GIBIBYTE = 2**30
 # What is fetched, in GiB: PraNet's archives and their content; KiTS19; of Stable Diffusion 1.5 the
 # parts that are used; Inception and CLIP.
-FETCHED = {"photographs": 2, "kits19": 29, "stable-diffusion": 4.3, "metrics": 0.7}
+FETCHED = {
+    "photographs": 2,
+    "kits19": 29,
+    "stable-diffusion": 4.3,
+    "inception": 0.1,
+    "clip": 0.6,
+    "dinov2": 1.2,
+}
 # Images to expect where there is no raw set to count: PraNet's, and KiTS19's slices with a kidney.
 IMAGES = {"photographs": 2248, "kits19": 16000}
 SLICES_A_CASE = 76
@@ -55,8 +63,10 @@ def estimate(config: dict) -> dict[str, float]:
     marker = Path("results") / study / "stable-diffusion" / "backbone.json"
     if kind == "stable-diffusion" and not config["backbone"]["path"] and not marker.is_file():
         size["fetched"] += FETCHED[kind]
-    if any(metric["path"] is None for metric in config["metrics"].values()):
-        size["fetched"] += FETCHED["metrics"]
+    for name in config["metrics"]["use"]:
+        weights = weights_of(config, name)
+        if weights and not Path(weights).is_file():
+            size["fetched"] += FETCHED[name]
     methods, mixes = trainings(config)
     for name, dataset in config["datasets"].items():
         reading = dataset["reading"]["format"]

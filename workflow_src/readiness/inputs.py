@@ -12,6 +12,7 @@ from workflow_src.data.prepared import file_sha256
 from workflow_src.data.raw import open_raw
 from workflow_src.readiness.findings import Finding, guarded
 from workflow_src.study.backbone import STABLE_DIFFUSION
+from workflow_src.study.extractors import weights_of
 from workflow_src.study.reading import Reading
 
 # So many are opened of the images of each folder, and of volumes, which are large.
@@ -70,8 +71,8 @@ def weights(config: dict) -> Iterator[Finding]:
         yield Finding("OK", "weights, backbone", text)
     else:
         yield from guarded("weights, backbone", _stable_diffusion, backbone, config["study"])
-    for name, metric in config["metrics"].items():
-        yield from guarded(f"weights, {name}", _metric, name, metric)
+    for name in config["metrics"]["use"]:
+        yield from guarded(f"weights, {name}", _extractor, config, name)
 
 
 def _stable_diffusion(backbone: dict, study: str) -> Iterator[Finding]:
@@ -109,20 +110,23 @@ def _weights_of(folder: Path) -> list[Path]:
     return files
 
 
-def _metric(name: str, metric: dict) -> Iterator[Finding]:
-    subject, path = f"weights, {name}", metric["path"]
-    if path == "stand-in":
-        yield Finding("OK", subject, "a stand-in: its scores compare only within this study")
+def _extractor(config: dict, name: str) -> Iterator[Finding]:
+    subject, place = f"weights, {name}", weights_of(config, name)
+    if place is None:
+        yield Finding("OK", subject, "an installed package brings them")
         return
-    file = Path(path or f"resources/metrics/{Path(metric['url']).name}")
-    remove = f"remove it, then: {fetching(file)}"
+    file, settings = Path(place), config["metrics"]["extractors"][name]
+    given, pinned = settings.get("path"), settings.get("sha256")
     if not file.is_file():
         text = f"not here yet; on a machine with internet: {fetching(file)}"
-        yield Finding("WARN", subject, f"{text}, or give it as metrics.{name}.path")
-    elif file_sha256(file) == metric["sha256"]:
+        yield Finding("WARN", subject, f"{text}, or give it as metrics.extractors.{name}.path")
+    elif pinned is None:
+        yield Finding("OK", subject, f"{file}, of which no checksum is pinned")
+    elif file_sha256(file) == pinned:
         yield Finding("OK", subject, f"{file}, as pinned")
-    elif path:
+    elif given:
         text = f"{file} is not the pinned file: scores compare with nobody else's; null fetches it"
         yield Finding("WARN", subject, text)
     else:
-        yield Finding("FAIL", subject, f"{file} is not the pinned file: {remove}")
+        text = f"{file} is not the pinned file: remove it, then: {fetching(file)}"
+        yield Finding("FAIL", subject, text)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workflow_src.study.registries import EXTRACTORS
+
 
 @dataclass(frozen=True)
 class MetricsFile:
@@ -41,7 +43,7 @@ class MetricsFile:
 METRICS = {
     "fidelity": MetricsFile(
         "synthetic/{dataset}/{row}/seed{seed}/fidelity.json", "methods",
-        ("synthetic_images",), "synthetic images",
+        ("images",), "synthetic images",
     ),
     "faithfulness": MetricsFile(
         "faithfulness/{dataset}/{row}/seed{seed}/metrics.json", "methods",
@@ -67,7 +69,7 @@ class Column:
         best: "low", "high", or "" where no value is better.
         decimals: digits behind the point.
         scale: factor from the file's unit to the table's.
-        extractor: key of the feature extractor that made it, named in the heading if a stand-in.
+        extractor: whose features it is made from.
         per_image: column of the file's `per_image` table that it is the mean of, for intervals and
             tests.
         count: whether it counts something: whole, with commas, in millions from one million on.
@@ -95,13 +97,51 @@ class Column:
         return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.2f}M"
 
 
+# What real images are scored as, in a row each below those of methods: the floor of every measure.
+REAL_ROWS = {
+    "real_halves": "Real images, half against half",
+    "real_test": "Real images, test against training",
+}
+REAL_PLACE = "floors/{dataset}/{row}.json"
+
+EXTRACTOR_TITLES = {
+    "inception": "Inception", "clip": "CLIP", "dinov2": "DINOv2", "lite0": "EfficientNet-Lite0",
+}  # fmt: skip
+
+
+def _by_features(extractor: str) -> dict[str, Column]:
+    """What the features of any extractor give."""
+    title = EXTRACTOR_TITLES.get(extractor, extractor)
+
+    def column(measure: str, key: str, best: str, decimals: int, scale: float = 1.0) -> Column:
+        heading = f"{measure}, {title}"
+        return Column(heading, "fidelity", (extractor, key), best, decimals, scale, extractor)
+
+    return {
+        f"fd_{extractor}": column("FD", "distance", "low", 2),
+        f"precision_{extractor}": column("precision", "precision", "high", 3),
+        f"recall_{extractor}": column("recall", "recall", "high", 3),
+        f"density_{extractor}": column("density", "density", "high", 3),
+        f"coverage_{extractor}": column("coverage", "coverage", "high", 3),
+        f"copies_{extractor}": column("copies %", "copies", "low", 1, 100),
+    }
+
+
 COLUMNS = {
-    "fid": Column("FID", "fidelity", ("fid",), "low", 2, extractor="inception"),
-    "kid": Column("KID ×10³", "fidelity", ("kid",), "low", 2, 1e3, extractor="inception"),
-    "clip_i": Column("CLIP-I", "fidelity", ("clip_i",), "high", 3, extractor="clip"),
-    "clip_i_paired": Column(
-        "CLIP-I paired", "fidelity", ("clip_i_paired",), "high", 3, extractor="clip"
+    "fid": Column(
+        "FID", "fidelity", ("inception", "distance"), "low", 2, extractor="inception"
     ),
+    "kid": Column(
+        "KID ×10³", "fidelity", ("inception", "kernel_distance"), "low", 2, 1e3,
+        extractor="inception",
+    ),
+    "clip_i": Column("CLIP-I", "fidelity", ("clip", "similarity"), "high", 3, extractor="clip"),
+    "clip_i_paired": Column(
+        "CLIP-I paired", "fidelity", ("clip", "similarity_paired"), "high", 3, extractor="clip"
+    ),
+    "cmmd": Column("CMMD", "fidelity", ("clip", "discrepancy"), "low", 3, 1e3, extractor="clip"),
+    **{name: column for extractor in EXTRACTORS
+       for name, column in _by_features(extractor).items() if name != "fd_inception"},
     "faithfulness": Column(
         "mask Dice", "faithfulness", ("all", "dice"), "high", 1, 100, per_image="dice"
     ),
@@ -128,3 +168,8 @@ def columns_of(rows: str) -> list[str]:
     """Names of the columns that a table of methods, mixes or models can show."""
     measured = "methods" if rows == "methods" else "models"
     return [name for name, column in COLUMNS.items() if METRICS[column.kind].of == measured]
+
+
+def all_columns(table: dict) -> list[str]:
+    """The columns that a table shows, and those that only its csv holds."""
+    return [*table["columns"], *table.get("more", [])]

@@ -4,10 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from workflow_src.common.errors import InputError
-from workflow_src.study.columns import columns_of
+from workflow_src.study.columns import COLUMNS, all_columns, columns_of
 from workflow_src.study.configuration_schema import conform
 from workflow_src.study.downstream import CONTROL
-from workflow_src.study.registries import FETCHED_FROM, RAW_FORMATS, SEGMENTERS, WEIGHTINGS
+from workflow_src.study.registries import (
+    EXTRACTORS,
+    FETCHED_FROM,
+    RAW_FORMATS,
+    SEGMENTERS,
+    WEIGHTINGS,
+)
 
 
 def validated(config: dict) -> dict:
@@ -33,6 +39,7 @@ def validated(config: dict) -> dict:
                     "model that it extends"
                 )
     _check_references(config)
+    _check_extractors(config)
     _check_sizes(config)
     _check_paths(config)
     return config
@@ -96,7 +103,9 @@ def _check_references(config: dict) -> None:
     claims: list[tuple[str, Any, list[str]]] = []
     for table_name, table in config["tables"].items():
         place, of = f"tables.{table_name}", table["of"]
-        claims += [(f"{place}.columns", column, columns_of(of)) for column in table["columns"]]
+        for key in ("columns", "more"):
+            shown = table.get(key, [])
+            claims += [(f"{place}.{key}", column, columns_of(of)) for column in shown]
         claims += [(f"{place}.rows", row, rows[of]) for row in table["rows"]]
         claims += [(f"{place}.datasets", d, datasets) for d in table["datasets"]]
         if table.get("reference") is not None:
@@ -116,6 +125,8 @@ def _check_references(config: dict) -> None:
     for name, dataset in config["datasets"].items():
         key = f"datasets.{name}.reading.format"
         claims.append((key, dataset["reading"]["format"], list(RAW_FORMATS)))
+    used = config["metrics"]["use"]
+    claims += [("metrics.use", name, list(EXTRACTORS)) for name in used]
     figures = config["figures"]
     claims += [("figures.methods", method, methods) for method in figures["methods"]]
     claims.append(("figures.dataset", figures["dataset"], datasets))
@@ -126,6 +137,18 @@ def _check_references(config: dict) -> None:
     for key, found, allowed in claims:
         if found not in allowed:
             raise InputError(f"config: {key} has {found!r}; allowed: {', '.join(allowed)}")
+
+
+def _check_extractors(config: dict) -> None:
+    """A column that features make needs the extractor of these."""
+    for name, table in config["tables"].items():
+        for column in all_columns(table):
+            extractor = COLUMNS[column].extractor
+            if extractor and extractor not in config["metrics"]["use"]:
+                raise InputError(
+                    f"config: tables.{name} has {column!r}, which {extractor} makes: add that to "
+                    "metrics.use, or show a column of another extractor"
+                )
 
 
 def _check_sizes(config: dict) -> None:
@@ -187,11 +210,12 @@ def _check_paths(config: dict) -> None:
                 f"config: datasets.{name}.root is {root!r}, no folder here; allowed: the folder "
                 "of your raw images, or null to download them"
             )
-    files = {f"metrics.{name}.path": part["path"] for name, part in config["metrics"].items()}
+    extractors = config["metrics"]["extractors"]
+    files = {f"metrics.extractors.{name}.path": e.get("path") for name, e in extractors.items()}
     files["backbone.path"] = config["backbone"]["path"]
     files["backbone.autoencoder.path"] = config["backbone"]["autoencoder"].get("path")
     for key, path in files.items():
-        if path and path != "stand-in" and not Path(path).exists():
+        if path and not Path(path).exists():
             raise InputError(
                 f"config: {key} is {path!r}, which is not here; null fetches or makes it"
             )

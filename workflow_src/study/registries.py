@@ -31,3 +31,12 @@ FETCHED_FROM = {
     "photographs": ("archives", "sha256"),
     "kits19": ("imaging_repository", "imaging_revision", "labels_url", "labels_sha256"),
 }
+
+# Networks whose features images are compared by: workflow_src.metrics.features.Extractor says what
+# each must do.
+EXTRACTORS = {
+    "inception": "workflow_src.metrics.extractors.inception:Inception",
+    "clip": "workflow_src.metrics.extractors.clip:Clip",
+    "dinov2": "workflow_src.metrics.extractors.dinov2:DinoV2",
+    "lite0": "workflow_src.metrics.extractors.efficientnet_lite0:EfficientNetLite0",
+}

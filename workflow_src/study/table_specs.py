@@ -6,7 +6,7 @@ code depends on it.
 
 from dataclasses import dataclass
 
-from workflow_src.study.columns import COLUMNS, METRICS
+from workflow_src.study.columns import COLUMNS, METRICS, REAL_PLACE, REAL_ROWS, all_columns
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,12 @@ def label_of(config: dict, name: str, row: str) -> str:
 
 def table_kinds(config: dict, name: str) -> list[str]:
     """The kinds of metrics that a table shows, sorted."""
-    return sorted({COLUMNS[column].kind for column in config["tables"][name]["columns"]})
+    return sorted({COLUMNS[column].kind for column in all_columns(config["tables"][name])})
+
+
+def real_rows(config: dict, name: str) -> dict[str, str]:
+    """Rows of real images, and their labels, where a table shows how close synthetic ones are."""
+    return REAL_ROWS if "fidelity" in table_kinds(config, name) else {}
 
 
 def cell_files(config: dict, name: str) -> list[CellFile]:
@@ -87,6 +92,13 @@ def cell_files(config: dict, name: str) -> list[CellFile]:
             for row in table["rows"]
             for seed in seeds
         ]
+    found += [
+        CellFile(
+            "fidelity", dataset, row, f"<results>/{REAL_PLACE.format(dataset=dataset, row=row)}"
+        )
+        for dataset in table["datasets"]
+        for row in real_rows(config, name)
+    ]
     return found
 
 
@@ -117,8 +129,10 @@ def spec_of(config: dict, name: str, located: dict[str, str]) -> dict:
     return {
         "title": table.get("title") or "",
         "rows": {row: label_of(config, name, row) for row in table["rows"]},
+        "real": real_rows(config, name),
         "datasets": {d: config["datasets"][d]["label"] for d in table["datasets"]},
         "columns": table["columns"],
+        "more": table.get("more", []),
         "seeds": config["seeds"],
         "files": files,
         "reference": table.get("reference"),

@@ -1,0 +1,1 @@
+"""Networks whose features images are compared by: a file each, named in study/registries.py."""
