@@ -6,9 +6,9 @@ from pathlib import Path
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import require_space, write_json
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.download import download
 from workflow_src.data.pairs import find_pairs
-from workflow_src.data.prepared import file_sha256
 
 IMAGES = {"TrainDataset": 1450, "CVC-300": 60, "CVC-ClinicDB": 62, "CVC-ColonDB": 380,
           "ETIS-LaribPolypDB": 196, "Kvasir": 100}  # fmt: skip

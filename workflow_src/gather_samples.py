@@ -7,8 +7,10 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import whole_folder
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import check_file, loaded_array
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import synthetic_records
 
@@ -23,7 +25,11 @@ def main(data: Path, shards: list[Path], output: Path, method: str) -> None:
         method: name of the method, for the stems.
     """
     prepared = PreparedSet(data)
-    numbers = [np.load(shard / "numbers.npy") for shard in shards]
+    for shard in shards:
+        with facts_of(shard / "shard.json") as facts:
+            for name, sha256 in facts["sha256"].items():
+                check_file(shard / name, sha256)
+    numbers = [loaded_array(shard / "numbers.npy") for shard in shards]
     count = sum(map(len, numbers))
     if not np.array_equal(np.sort(np.concatenate(numbers)), np.arange(count)):
         raise InputError(f"the shards of {output} do not add up: give all of them, each once")
@@ -33,7 +39,7 @@ def main(data: Path, shards: list[Path], output: Path, method: str) -> None:
         with tqdm(total=count, unit="image") as bar:
             for shard, places in zip(shards, numbers, strict=True):
                 # Mapped, not loaded: a set of many gigabytes costs no memory.
-                parts = (np.load(shard / f"{n}.npy", mmap_mode="r") for n in ("images", "masks"))
+                parts = (loaded_array(shard / f"{n}.npy", mapped=True) for n in ("images", "masks"))
                 for number, image, mask in zip(places, *parts, strict=True):
                     writer.put(number, image, mask)
                     bar.update()

@@ -7,7 +7,8 @@ from pathlib import Path
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.data.arrays import file_sha256
+from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import dataset_json, preprocess_cases, write_raw
 from workflow_src.downstream.planning import plan

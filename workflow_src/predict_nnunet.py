@@ -10,8 +10,9 @@ from tqdm import tqdm
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import whole_folder
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import PredictionWriter
-from workflow_src.data.prepared import PreparedSet, file_sha256
+from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
 
 

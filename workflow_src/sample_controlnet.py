@@ -13,12 +13,19 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json, write_text
+from workflow_src.common.outputs import (
+    refuse_foreign,
+    require_space,
+    whole_folder,
+    write_json,
+    write_text,
+)
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
+from workflow_src.data.arrays import file_sha256, reserved_array
 from workflow_src.data.image_files import image_files
 from workflow_src.data.masks import read_mask
-from workflow_src.data.prepared import PreparedSet, file_sha256, resize_mask
+from workflow_src.data.prepared import PreparedSet, resize_mask
 from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.study.synthesis import SamplingRecipe
 
@@ -95,10 +102,12 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     side, channels = prepared.size, prepared.channels
     file, done_file = content / "images.npy", state.folder / "done"
     done = int(done_file.read_text()) if done_file.is_file() and file.is_file() else 0
-    images = np.lib.format.open_memmap(
-        file, mode="r+" if done else "w+", dtype=np.uint8,
-        shape=None if done else (len(numbers), side, side, channels),
-    )  # fmt: skip
+    shape = (len(numbers), side, side, channels)
+    if done:
+        images = np.lib.format.open_memmap(file, mode="r+")
+    else:
+        require_space(content, int(np.prod(shape)) + len(numbers) * side**2, f"the set in {output}")
+        images = reserved_array(file, shape)
     masks = prepared.masks[rows[conditioning_masks(count, len(rows))[numbers]]]
     if recipe.masks == "augmented":
         pairs = zip(masks, numbers.tolist(), strict=True)
@@ -112,7 +121,8 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
             bar.update(len(numbers[part]))
     np.save(content / "masks.npy", masks)
     np.save(content / "numbers.npy", numbers)
-    write_json(content / "shard.json", facts | {"provenance": provenance(SCRIPT)})
+    arrays = {p.name: file_sha256(p) for p in sorted(content.glob("*.npy"))}
+    write_json(content / "shard.json", facts | {"sha256": arrays, "provenance": provenance(SCRIPT)})
     state.finish(content, "shard.json")
 
 

@@ -8,7 +8,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.prepared import file_sha256
+from workflow_src.data.arrays import file_sha256
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.mixes import assemble, choose_cases, publish
 from workflow_src.study.downstream import Mix, NnunetRecipe

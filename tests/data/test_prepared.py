@@ -1,5 +1,6 @@
 """The prepared set: arrays, sizes, splits, duplicates, and that nothing half-written stays."""
 
+import json
 import shutil
 from collections import namedtuple
 
@@ -9,6 +10,8 @@ from PIL import Image
 
 from workflow_src import prepare_data
 from workflow_src.common.errors import InputError
+from workflow_src.data import arrays
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.image_files import read_image
 from workflow_src.data.masks import read_mask
 from workflow_src.data.prepared import PreparedSet, resize_mask
@@ -108,3 +111,66 @@ def test_a_meta_file_that_is_cut_off_or_of_another_version_is_named(tmp_path, te
     (tmp_path / "meta.json").write_text(text)
     with pytest.raises(InputError, match=rf"meta\.json .*{words}"):
         PreparedSet(tmp_path)
+
+
+@pytest.fixture
+def copied(polyps, tmp_path):
+    """A copy of the prepared polyps, to be harmed."""
+    shutil.copytree(polyps.folder, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-30])
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def zero(file):
+    content = bytearray(file.read_bytes())
+    content[300:] = bytes(len(content) - 300)
+    file.write_bytes(content)
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [cut, flip, zero, empty])
+@pytest.mark.parametrize("name", ["images.npy", "masks.npy", "index.csv", "original_masks.npy"])
+def test_a_set_that_was_harmed_is_named_when_it_is_opened(copied, name, harm):
+    harm(copied / name)
+    with pytest.raises(InputError, match=rf"{name} (is damaged|was changed or damaged)") as error:
+        prepared = PreparedSet(copied)
+        prepared.original_mask(prepared.rows("test")[0])
+    assert "\n" not in str(error.value)
+
+
+def test_arrays_of_another_set_are_refused(copied, native_polyps):
+    shutil.copy(native_polyps.folder / "images.npy", copied)
+    with pytest.raises(InputError, match=r"images\.npy holds uint8 of shape .* is expected"):
+        PreparedSet(copied)
+
+
+def test_a_row_less_is_refused_even_with_its_hash(copied):
+    lines = (copied / "index.csv").read_text().splitlines(keepends=True)
+    (copied / "index.csv").write_text("".join(lines[:5]))
+    meta = json.loads((copied / "meta.json").read_text())
+    meta["sha256"]["index.csv"] = file_sha256(copied / "index.csv")
+    (copied / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(InputError, match=r"index\.csv has 4 rows but meta\.json says 18"):
+        PreparedSet(copied)
+
+
+def test_a_large_array_is_checked_by_blocks_spread_over_it(polyps_raw, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "WHOLE", 10_000)
+    monkeypatch.setattr(arrays, "BLOCK", 100)
+    prepare_data.main(polyps_raw, tmp_path / "set", prepare_data.Reading(), size=32)
+    PreparedSet(tmp_path / "set")
+    zero(tmp_path / "set" / "images.npy")
+    with pytest.raises(InputError, match=r"images\.npy was changed"):
+        PreparedSet(tmp_path / "set")

@@ -10,7 +10,6 @@ Arrays are memory-mapped, so nothing is decoded twice and a set of any size cost
 small meta.json stands for the whole folder in the workflow's graph.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,6 +21,14 @@ from PIL import Image
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
+from workflow_src.common.outputs import require_space
+from workflow_src.data.arrays import (
+    check_file,
+    file_sha256,
+    large_sha256,
+    opened_array,
+    reserved_array,
+)
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")
@@ -63,12 +70,6 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     return (cover >= 0.5).astype(np.uint8)
 
 
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file, read in blocks."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _starts(pixels: np.ndarray, tested: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each image begins (N + 1,) in a flat array of all images, and in one of test images."""
     every = np.concatenate([[0], np.cumsum(pixels)])
@@ -82,7 +83,8 @@ class PreparedSet:
         folder: where it lies.
 
     Raises:
-        InputError: if the folder holds no complete prepared set, or one of another version.
+        InputError: if the folder holds no complete prepared set, one of another version, or one
+            that was changed or damaged since.
     """
 
     def __init__(self, folder: Path | str):
@@ -97,15 +99,36 @@ class PreparedSet:
             self.meta: dict = facts
             self.channels: int = facts["channels"]
             self.size: int | None = facts["size"]  # None: native sizes
+            count: int = facts["images"]
+            self._sha256: dict[str, str] = dict(facts["sha256"])
+            check_file(self.folder / "index.csv", self._sha256["index.csv"])
         self.index = pd.read_csv(
             self.folder / "index.csv",
             dtype={"stem": str, "source": str, "case": str, "duplicate_of": str},
             keep_default_na=False,
         )
-        self.images = np.load(self.folder / "images.npy", mmap_mode="r")
-        self.masks = np.load(self.folder / "masks.npy", mmap_mode="r")
+        if len(self.index) != count:
+            raise InputError(
+                f"{self.folder}/index.csv has {len(self.index)} rows but meta.json says {count}: "
+                "copy the folder again, or remove it and make it again"
+            )
         pixels = (self.index.height * self.index.width).to_numpy()
         self._starts, self._test_starts = _starts(pixels, (self.index.split == "test").to_numpy())
+        total, side = int(self._starts[-1]), self.size
+        native = side is None
+        self.images = self._open(
+            "images", (total * self.channels,) if native else (count, side, side, self.channels)
+        )
+        self.masks = self._open("masks", (total,) if native else (count, side, side))
+
+    def _open(self, name: str, shape: tuple) -> np.ndarray:
+        """An array of the folder, mapped, and checked against meta.json."""
+        path = self.folder / f"{name}.npy"
+        array = opened_array(path, shape)
+        check_file(
+            path, self._sha256.get(path.name, ""), self.meta.get("spread_sha256", {}).get(path.name)
+        )
+        return array
 
     def __len__(self) -> int:
         return len(self.index)
@@ -134,7 +157,7 @@ class PreparedSet:
 
     @cached_property
     def _original_masks(self) -> np.ndarray:
-        return np.load(self.folder / "original_masks.npy", mmap_mode="r")
+        return self._open("original_masks", (int(self._test_starts[-1]),))
 
     def original_mask(self, row: int) -> np.ndarray:
         """Mask (H, W) of a test image at its original size: what predictions are scored against."""
@@ -154,6 +177,9 @@ class PreparedWriter:
         records: the rows, in the order in which the images will lie.
         channels: 3 for photographs, 1 for CT.
         size: side length in pixels, or None to keep each image's own size.
+
+    Raises:
+        InputError: if the disk has too little space.
     """
 
     def __init__(self, folder: Path, records: list[Record], channels: int, size: int | None):
@@ -162,6 +188,7 @@ class PreparedWriter:
         tested = np.array([r.split == "test" for r in records], dtype=bool)
         self._starts, self._test_starts = _starts(pixels, tested)
         n = len(records)
+        require_space(folder, self.bytes_needed(records, channels, size), f"the set in {folder}")
         if size is None:
             self._images = self._new("images", (int(pixels.sum()) * channels,))
             self._masks = self._new("masks", (int(pixels.sum()),))
@@ -171,11 +198,7 @@ class PreparedWriter:
             self._original = self._new("original_masks", (int(self._test_starts[-1]),))
 
     def _new(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        path = self.folder / f"{name}.npy"
-        if 0 in shape:  # an empty file cannot be memory-mapped
-            np.save(path, np.zeros(shape, np.uint8))
-            return np.zeros(shape, np.uint8)
-        return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        return reserved_array(self.folder / f"{name}.npy", shape)
 
     @staticmethod
     def bytes_needed(records: list[Record], channels: int, size: int | None) -> int:
@@ -220,5 +243,6 @@ class PreparedWriter:
             "mean_lesion_fraction": float(index.lesion_fraction.mean()),
             **meta,
             "sha256": {p.name: file_sha256(p) for p in files},
+            "spread_sha256": large_sha256(files),
         }
         (self.folder / "meta.json").write_text(json.dumps(full, indent=2) + "\n")

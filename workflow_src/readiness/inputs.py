@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from workflow_src.common.errors import InputError
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.inventory import inventory
-from workflow_src.data.prepared import file_sha256
 from workflow_src.data.raw import open_raw
 from workflow_src.readiness.findings import Finding, guarded
 from workflow_src.study.backbone import STABLE_DIFFUSION

@@ -93,6 +93,10 @@ class TrainedSegmenter:
                 f"{file} does not fit the {self.recipe.architecture} of its recipe.json "
                 f"({reason}): take both files from one training"
             ) from error
+        if not all(value.isfinite().all() for value in model.state_dict().values()):
+            raise InputError(
+                f"{file} holds weights that are not finite: its training diverged; train it again"
+            )
         return model
 
     @torch.no_grad()

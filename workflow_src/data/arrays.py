@@ -1,0 +1,119 @@
+"""Arrays on disk: reserved before they are mapped, and checked when they are opened.
+
+A file mapped on a disk that fills kills the process without a word (SIGBUS), so its blocks are
+allocated first. An array is opened only if it is what its marker says: by its hash, or, if it is so
+large that hashing would cost more than the work on it, by the hash of blocks spread over it.
+"""
+
+import errno
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from workflow_src.common.errors import InputError
+
+WHOLE = 2**26  # bytes up to which a file is hashed whole: a tenth of a second
+BLOCK, BLOCKS = 2**20, 64  # what is hashed of a larger one
+AGAIN = "copy it again, or remove its folder and make it again"
+
+
+def reserved_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A new uint8 array in a file, of zeros, mapped for writing; all of its disk space is taken.
+
+    Raises:
+        OSError: if the disk has too little space.
+    """
+    if 0 in shape:  # an empty file cannot be memory-mapped
+        np.save(path, np.zeros(shape, np.uint8))
+        return np.zeros(shape, np.uint8)
+    with open(path, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        _reserve(file, path, int(np.prod(shape)))
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _reserve(file, path: Path, length: int) -> None:
+    file.flush()
+    try:
+        os.posix_fallocate(file.fileno(), file.tell(), length)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        for start in range(0, length, BLOCK):  # a file system that cannot reserve
+            file.write(bytes(min(BLOCK, length - start)))
+
+
+def loaded_array(path: Path, mapped: bool = False) -> np.ndarray:
+    """Load an array, or map it for reading.
+
+    Raises:
+        InputError: if the file is cut off or damaged.
+    """
+    try:
+        return np.load(path, mmap_mode="r" if mapped else None)
+    except (ValueError, EOFError, SyntaxError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is damaged ({reason}): {AGAIN}") from error
+
+
+def opened_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Map an array of uint8 for reading.
+
+    Raises:
+        InputError: if the file is cut off, or holds an array of another shape or type.
+    """
+    array = loaded_array(path, mapped=0 not in shape)
+    if array.dtype != np.uint8 or array.shape != shape:
+        raise InputError(
+            f"{path} holds {array.dtype} of shape {array.shape}, but uint8 of {shape} is expected: "
+            f"{AGAIN}"
+        )
+    return array
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def spread_sha256(path: Path) -> str:
+    """Hex digest of a large file's length and of blocks spread over it, its ends among them."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        for number in range(BLOCKS):
+            file.seek(number * max(size - BLOCK, 0) // (BLOCKS - 1))
+            digest.update(file.read(BLOCK))
+    return digest.hexdigest()
+
+
+def large_sha256(files: list[Path]) -> dict[str, str]:
+    """What `check_file` compares of files that are too large to be hashed whole, by name."""
+    return {p.name: spread_sha256(p) for p in files if p.stat().st_size > WHOLE}
+
+
+def check_file(path: Path, sha256: str, spread: str | None = None) -> None:
+    """Check that a file is the one that its marker tells of; once in a process.
+
+    Args:
+        path: the file.
+        sha256: of its content.
+        spread: its `spread_sha256`, which is compared in its place if the file is large.
+
+    Raises:
+        InputError: if it is another.
+    """
+    state = path.stat()
+    found = _digest(path, state.st_size, state.st_mtime_ns, spread is None)
+    if found != (sha256 if spread is None else spread):
+        raise InputError(f"{path} was changed or damaged since it was written: {AGAIN}")
+
+
+@lru_cache
+def _digest(path: Path, size: int, changed: int, whole: bool) -> str:
+    return file_sha256(path) if whole else spread_sha256(path)
