@@ -129,7 +129,7 @@ def main(
             if official and name == "mkunet":
                 sides["official"] = Plain(official_network(official), x, y)
             for side, compile in (("eager", "off"), ("compiled", "on")):
-                recipe = SegmenterRecipe(name, compile=compile, precision=precision)
+                recipe = SegmenterRecipe(architecture=name, compile=compile, precision=precision)
                 sides[side] = Ours(build_segmenter(name), recipe, x, y)
             with fresh_cache():
                 compiling = seconds(sides["compiled"])

@@ -118,7 +118,7 @@ def main(folder: Path, images: int = 110, size: int = 256) -> None:
     prepare_data.main(folder / "raw", folder / "data", prepare_data.Reading(), size=size)
     synthetic = {m: folder / "synthetic" / m for m in METHODS}  # the content is of no account
     for seed, made in enumerate(synthetic.values()):
-        augment_real.main(folder / "data", made, seed=seed)
+        augment_real.main(folder / "data", made, per_mask=1.0, masks="training", seed=seed)
 
     together = folder / "together"
     shared = alone(share, folder / "data", synthetic, together)

@@ -42,7 +42,7 @@ rule train_autoencoder:
         code=code("train_autoencoder"),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
-        recipe=as_text(config["backbone"]["autoencoder"]),
+        recipe=differing(AutoencoderRecipe, config["backbone"]["autoencoder"]),
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.train_autoencoder --data {params.data} --output {params.output}"
@@ -100,7 +100,7 @@ rule train_denoiser:
         autoencoder=subpath(input.autoencoder, parent=True),
         latents=subpath(input.latents, parent=True),
         output=subpath(output[0], parent=True),
-        recipe=as_text(config["backbone"]["denoiser"]),
+        recipe=differing(DenoiserRecipe, config["backbone"]["denoiser"]),
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.train_denoiser --autoencoder {params.autoencoder}"

@@ -19,7 +19,7 @@ rule make_phantoms:
     params:
         code=code("make_phantoms"),
         output=subpath(output[0], parent=True),
-        phantom=dataset_setting("phantom"),
+        phantom=phantom_of,
     shell:
         "python -m workflow_src.make_phantoms --output {params.output}"
         " --phantom {params.phantom:q} > {log} 2>&1"
@@ -111,7 +111,7 @@ rule prepare_data:
         code=code("prepare_data", raw_members),
         root=raw_root,
         output=subpath(output[0], parent=True),
-        reading=dataset_setting("reading"),
+        reading=reading_of,
         size=size_option,
     shell:
         "python -m workflow_src.prepare_data --root {params.root:q} --output {params.output}"

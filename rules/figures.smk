@@ -168,10 +168,10 @@ rule plot_imbalance:
     params:
         code=code("plot_imbalance"),
         data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
-        law=law_options(),
+        law=as_text(law_settings(config)),
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
-        "python -m workflow_src.plot_imbalance --data {params.data:q} {params.law}"
+        "python -m workflow_src.plot_imbalance --data {params.data:q} --law {params.law:q}"
         " --output {params.output} > {log} 2>&1"
 
 

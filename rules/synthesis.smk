@@ -3,7 +3,7 @@
 
 rule train_controlnet:
     input:
-        backbone=BACKBONE,
+        backbone=method_backbone,
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
         latents=LATENT_CACHE,
     output:
@@ -48,7 +48,7 @@ rule score_stability:
         "../envs/workflow.yaml"
     params:
         code=code("score_stability"),
-        limits=as_text(config["synthesis"]["stability"]),
+        limits=differing(StabilityLimits, config["synthesis"]["stability"]),
     shell:
         "python -m workflow_src.score_stability --log {input} --output {output}"
         " --limits {params.limits:q} > {log} 2>&1"

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,11 @@ ROOT = Path(__file__).parent.parent
 SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 
 
+def changed(settings, **changes):
+    """A copy of settings with some of them changed, checked like any other."""
+    return type(settings)(**settings.model_dump() | changes)
+
+
 @pytest.fixture(scope="session")
 def polyps_raw(tmp_path_factory) -> Path:
     """PraNet's layout with 12 training images and two test sets of 3."""
@@ -32,7 +36,7 @@ def polyps_raw(tmp_path_factory) -> Path:
 def kidneys_raw(tmp_path_factory) -> Path:
     """KiTS19's layout with 5 cases of 4 slices."""
     folder = tmp_path_factory.mktemp("raw") / "kidneys"
-    make_phantoms.main(folder, make_phantoms.Phantom("kidneys", cases=5, slices=4, side=64))
+    make_phantoms.main(folder, make_phantoms.Phantom(kind="kidneys", cases=5, slices=4, side=64))
     return folder
 
 
@@ -99,13 +103,14 @@ def untrained(tmp_path):
         torch.manual_seed(0)
         folder = tmp_path / f"{architecture}_model"
         folder.mkdir()
-        recipe = SegmenterRecipe(architecture, **{"image_size": 32, "fit": "resize"} | settings)
+        small = {"architecture": architecture, "image_size": 32, "fit": "resize"}
+        recipe = SegmenterRecipe(**small | settings)
         network = build_segmenter(weights_from or architecture, **recipe.options)
         weights = network.state_dict()
         for name, _ in network.named_parameters():  # zeros at first would hide what they scale
             weights[name] += 0.3 * torch.randn_like(weights[name])
         save_file(weights, folder / "model.safetensors")
-        facts = {"kind": "segmenter", "recipe": asdict(recipe), "weights": "x"}
+        facts = {"kind": "segmenter", "recipe": recipe.complete(), "weights": "x"}
         (folder / "recipe.json").write_text(json.dumps(facts))
         return folder
 

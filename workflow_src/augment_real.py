@@ -5,7 +5,6 @@ nothing new: what it gains, more data alone gains.
 """
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -17,13 +16,14 @@ from workflow_src.data.augmentation import moved_pair, recoloured
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import conditioning_masks, synthetic_records
 from workflow_src.study.downstream import CONTROL
+from workflow_src.study.synthesis import Masks
 
 
 def main(
     data: Path,
     output: Path,
-    per_mask: float = 1.0,
-    masks: Literal["training", "augmented"] = "training",
+    per_mask: float,
+    masks: Masks,
     seed: int = 0,
 ) -> None:
     """Augment real training images.

@@ -1,8 +1,6 @@
 """Write phantom image sets to disk in the raw layouts that users have: PraNet's and KiTS19's."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -12,33 +10,11 @@ from tqdm import tqdm
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import whole_folder, write_json, write_text
 from workflow_src.data.phantoms import kidney_phantom, polyp_phantom
+from workflow_src.study.phantoms import Phantom
 
 # The test sets differ in their habits, as real ones do: folder names, suffixes, JPEG masks.
 TEST_SETS = {"Phantom-A": ("images", "masks", ".png", ".jpg"),
              "Phantom-B": ("image", "mask", ".TIF", ".bmp")}  # fmt: skip
-
-
-@dataclass
-class Phantom:
-    """How many phantoms to draw.
-
-    Args:
-        kind: polyp photographs in PraNet's layout, or kidney volumes in KiTS19's.
-        train: polyps: number of training images.
-        test: polyps: number of images in each test set.
-        cases: kidneys: number of volumes.
-        slices: kidneys: slices of a volume.
-        side: kidneys: height and width; polyps: about the shorter side, in pixels.
-        seed: of every random choice.
-    """
-
-    kind: Literal["polyps", "kidneys"] = "polyps"
-    train: int = 200
-    test: int = 20
-    cases: int = 30
-    slices: int = 6
-    side: int = 96
-    seed: int = 0
 
 
 def _save_image(array: np.ndarray, path: Path) -> None:
@@ -87,7 +63,7 @@ def main(output: Path, phantom: Phantom) -> None:
     """
     with whole_folder(output, "source.json") as folder:
         (write_polyps if phantom.kind == "polyps" else write_kidneys)(folder, phantom)
-        write_json(folder / "source.json", {"source": "phantoms", "phantom": vars(phantom)})
+        write_json(folder / "source.json", {"source": "phantoms", "phantom": phantom.complete()})
 
 
 if __name__ == "__main__":

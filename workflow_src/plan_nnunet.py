@@ -1,7 +1,6 @@
 """Plan nnU-Net on the real training images alone, and preprocess them once for all mixes."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 from workflow_src.common.command_line import run
@@ -54,7 +53,7 @@ def main(
         facts = {
             "data": prepared.meta["sha256"],
             "dataset": name,
-            "network": asdict(network) if network else None,
+            "network": network.complete() if network else None,
             "plans": file_sha256(folder / f"{nnunet.PLANS}.json"),
             "cases": by_split,
             "provenance": provenance("workflow_src.plan_nnunet"),

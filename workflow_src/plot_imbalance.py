@@ -8,28 +8,23 @@ import pandas as pd
 from workflow_src.common.command_line import run
 from workflow_src.paper.saturation import region_weights, saturated_below
 from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, plt, save
+from workflow_src.study.synthesis import ControlNetRecipe
 
 RATIOS = np.geomspace(1e-3, 0.9, 400)
 
 
-def main(
-    data: dict[str, Path],
-    output: Path,
-    gamma: float = 0.2,
-    w_min: float = 1e-3,
-    w_max: float = 2.0,
-) -> None:
+def main(data: dict[str, Path], output: Path, law: ControlNetRecipe | None = None) -> None:
     """Draw Figure 1.
 
     Args:
         data: index.csv of each prepared set, by label.
         output: path without suffix.
-        gamma: reach of LAW's multiplier (Eq. 5).
-        w_min: lower bound of Eq. 7.
-        w_max: upper bound of Eq. 7.
+        law: a method that weights by LAW: its gamma (Eq. 5), w_min and w_max (Eq. 7) are drawn;
+            by default the paper's.
     """
-    figure, (sizes, priors, law) = plt.subplots(1, 3, figsize=(7, 2.4), sharex=True)
-    always, usually = saturated_below(gamma, w_max)
+    law = law or ControlNetRecipe()
+    figure, (sizes, priors, bounds) = plt.subplots(1, 3, figsize=(7, 2.4), sharex=True)
+    always, usually = saturated_below(law.gamma, law.w_max)
     for (label, path), colour, dash in zip(data.items(), CYCLE, DASHES, strict=False):
         fractions = np.sort(pd.read_csv(path).query("split == 'train'").lesion_fraction)
         share = np.arange(1, len(fractions) + 1) / len(fractions)
@@ -51,23 +46,24 @@ def main(
             priors.plot(RATIOS, part, color=colour, linestyle=dash, linewidth=1.2)
         priors.plot([], [], color="black", linestyle=dash, label=name, linewidth=1.2)
     priors.set_title("fixed weights", fontsize=8)
-    corners = [(1 - gamma, 1 + gamma), (1 + gamma, 1 - gamma)]
-    bounded = [region_weights(RATIOS, *mu, bounds=(w_min, w_max)) for mu in corners]
-    middle = region_weights(RATIOS, bounds=(w_min, w_max))
+    corners = [(1 - law.gamma, 1 + law.gamma), (1 + law.gamma, 1 - law.gamma)]
+    limits = (law.w_min, law.w_max)
+    bounded = [region_weights(RATIOS, *mu, bounds=limits) for mu in corners]
+    middle = region_weights(RATIOS, bounds=limits)
     for place, (name, colour) in enumerate((("on the lesion", RED), ("around it", BLUE))):
-        law.fill_between(
+        bounds.fill_between(
             RATIOS, bounded[0][place], bounded[1][place], color=colour, alpha=0.25, linewidth=0
         )
-        law.plot(RATIOS, middle[place], color=colour, linestyle="-", label=name, linewidth=1.2)
-    law.axvspan(RATIOS[0], always, color="0.92", zorder=0)
-    law.axvline(usually, color="0.5", linestyle=":", linewidth=0.8)
-    law.text(RATIOS[0] * 1.2, 0.02, "here δ has no effect\non the lesion's weight", fontsize=6)
-    law.set_title("LAW, Eq. 7: every δ", fontsize=8)
-    for axis in (priors, law):
+        bounds.plot(RATIOS, middle[place], color=colour, linestyle="-", label=name, linewidth=1.2)
+    bounds.axvspan(RATIOS[0], always, color="0.92", zorder=0)
+    bounds.axvline(usually, color="0.5", linestyle=":", linewidth=0.8)
+    bounds.text(RATIOS[0] * 1.2, 0.02, "here δ has no effect\non the lesion's weight", fontsize=6)
+    bounds.set_title("LAW, Eq. 7: every δ", fontsize=8)
+    for axis in (priors, bounds):
         axis.set_yscale("log")
         axis.set_ylim(1e-3, 1e3)
         axis.legend(fontsize=6, frameon=False, loc="upper right")
-    for axis in (sizes, priors, law):
+    for axis in (sizes, priors, bounds):
         axis.set_xscale("log")
         axis.set_xlabel("r")
     figure.tight_layout()

@@ -9,7 +9,7 @@ from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.paper.style import grid, save, show, spread_rows
 
 
-def main(data: Path, synthetic: dict[str, Path], output: Path, examples: int = 5) -> None:
+def main(data: Path, synthetic: dict[str, Path], output: Path, examples: int) -> None:
     """Draw Figure 6.
 
     Args:

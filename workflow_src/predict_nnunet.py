@@ -20,8 +20,8 @@ def main(
     model: Path,
     data: Path,
     output: Path,
+    mirror: bool,
     split: Literal["train", "val", "test"] = "test",
-    mirror: bool = True,
 ) -> None:
     """Predict a prepared set.
 
@@ -29,8 +29,8 @@ def main(
         model: folder of the trained nnU-Net.
         data: folder of the prepared set, of the size that the model was trained on.
         output: folder of the predictions.
-        split: which images.
         mirror: average over mirrored images.
+        split: which images.
     """
     nnunet.set_environment(model, threads=1)
     import torch

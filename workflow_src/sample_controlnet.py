@@ -71,7 +71,7 @@ def main(
         refuse_foreign(output, MARKER, "--output")
     sampler = Sampler(backbone, trained, prompt, recipe, best_device())
     facts = {
-        "recipe": vars(recipe),
+        "recipe": recipe.complete(),
         "prompt": prompt,
         "seed": seed,
         "trained": file_sha256(trained / "recipe.json"),

@@ -1,6 +1,5 @@
 """Judge from its log whether a ControlNet training was stable."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +7,8 @@ import pandas as pd
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.metrics.stability import StabilityLimits, judge
+from workflow_src.metrics.stability import judge
+from workflow_src.study.stability import StabilityLimits
 
 SCRIPT = "workflow_src.score_stability"
 
@@ -21,7 +21,7 @@ def main(log: Path, output: Path, limits: StabilityLimits) -> None:
         output: the verdict, a json file.
         limits: what counts as unstable.
     """
-    verdict = judge(pd.read_csv(log), limits) | {"limits": asdict(limits)}
+    verdict = judge(pd.read_csv(log), limits) | {"limits": limits.complete()}
     write_json(output, verdict | {"provenance": provenance(SCRIPT)})
 
 

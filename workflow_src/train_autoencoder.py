@@ -25,7 +25,11 @@ def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> 
 
     prepared, device = PreparedSet(data), best_device()
     images = prepared.images[prepared.rows("train")]
-    shaped_by = {"recipe": vars(recipe), "data": prepared.meta["sha256"], "seed": seed}
+    shaped_by = {
+        "recipe": recipe.complete(),
+        "data": prepared.meta["sha256"],
+        "seed": seed,
+    }
     state = State(output, "workflow_src.train_autoencoder", shaped_by)
     if recipe.path:
         vae = given_autoencoder(Path(recipe.path), images, device)

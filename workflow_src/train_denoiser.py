@@ -29,7 +29,7 @@ def main(
     from workflow_src.diffusion.small import train_denoiser
 
     cached = load_latents(latents)
-    shaped_by = {"recipe": vars(recipe), "latents": cached.sha256, "seed": seed}
+    shaped_by = {"recipe": recipe.complete(), "latents": cached.sha256, "seed": seed}
     state = State(output, "workflow_src.train_denoiser", shaped_by)
     unet = train_denoiser(
         cached.mean, cached.std, cached.text, cached.empty, recipe, seed, state, best_device()

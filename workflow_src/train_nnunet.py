@@ -1,7 +1,6 @@
 """Train nnU-Net on a mix of real and synthetic images, by the plan made on the real ones."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from workflow_src.common.command_line import run
@@ -39,7 +38,7 @@ def main(
         gpus: GPUs to train on, where there are any.
     """
     facts, cases = choose_cases(plan, mix, synthetic)
-    facts |= {"recipe": asdict(recipe), "seed": seed}
+    facts |= {"recipe": recipe.complete(), "seed": seed}
     state = State(output, SCRIPT, facts)
     nnunet.set_environment(state.folder, threads)
     name = json.loads((plan / "plan.json").read_text())["dataset"]

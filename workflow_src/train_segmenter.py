@@ -1,6 +1,5 @@
 """Train a light segmenter: order, mkunet, unext, egeunet, or one of your own."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from workflow_src.common.command_line import run
@@ -30,7 +29,7 @@ def main(data: Path, output: Path, recipe: SegmenterRecipe, seed: int = 0) -> No
     from workflow_src.segmentation.training import train_segmenter
 
     prepared = PreparedSet(data)
-    facts = {"recipe": asdict(recipe), "seed": seed, "data": prepared.meta["sha256"]}
+    facts = {"recipe": recipe.complete(), "seed": seed, "data": prepared.meta["sha256"]}
     network = place_of(SEGMENTERS, recipe.architecture, "a segmenter")
     state = State(output, SCRIPT, facts, network)
     model, outcome = train_segmenter(prepared, recipe, seed, state)

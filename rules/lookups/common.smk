@@ -10,15 +10,27 @@ from pathlib import Path
 import yaml
 
 from workflow_src.common.code_hash import code_hash
-from workflow_src.study.configuration import models_of, resolve, validated
+from workflow_src.study.configuration import (
+    method_settings,
+    model_settings,
+    models_of,
+    validated,
+)
+from workflow_src.study.fitting import check_method, check_mix
 from workflow_src.study.registries import RAW_FORMATS, SEGMENTERS, WEIGHTINGS
-from workflow_src.study.synthesis import ControlNetRecipe
+from workflow_src.study.stability import StabilityLimits
+from workflow_src.study.synthesis import (
+    AutoencoderRecipe,
+    DenoiserRecipe,
+    SamplingRecipe,
+)
 from workflow_src.study.figures import figures_of
 from workflow_src.study.table_specs import tables_in_order, target_of
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown, of_all_processes
 from workflow_src.common.stale_lock import drop_stale_lock
 from workflow_src.common.jobs import steer_scripts
+from workflow_src.common.yaml_files import read_yaml
 
 steer_scripts(workflow.basedir)
 if workflow.is_main_process:
@@ -26,6 +38,9 @@ if workflow.is_main_process:
     call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
 
 try:
+    if workflow.is_main_process:  # YAML itself loses the first of two keys in silence
+        for file in {*workflow.configfiles, *workflow.overwrite_configfiles}:
+            read_yaml(Path(file))
     validated(config)
 except InputError as error:
     sys.exit(str(error))
@@ -111,18 +126,37 @@ def dataset_setting(*keys):
 
 def method_recipe(wildcards):
     """Settings of a ControlNet training, as JSON."""
-    return json.dumps(resolve(config["synthesis"], "methods", wildcards.method))
+    return json.dumps(method_settings(config, wildcards.method).differing())
+
+
+def method_backbone(wildcards):
+    """The frozen model under a method, whose settings must fit it."""
+    fits(check_method, wildcards.method)
+    return BACKBONE.format(dataset=wildcards.dataset)
+
+
+def fits(check, name):
+    """Check an entry of the config that a target needs."""
+    try:
+        check(config, name)
+    except InputError as error:
+        sys.exit(str(error))
+
+
+def differing(model, settings):
+    """What differs from the defaults, as JSON: braces in a plain text would be wildcards."""
+    return lambda wildcards: json.dumps(model(**settings).differing())
 
 
 def method_members(wildcards):
     """Where the weightings of a method lie."""
-    recipe = resolve(config["synthesis"], "methods", wildcards.method)
-    return [WEIGHTINGS[name] for name in ControlNetRecipe(**recipe).weightings]
+    weightings = method_settings(config, wildcards.method).weightings
+    return [WEIGHTINGS[name] for name in weightings]
 
 
 def light_recipe(model):
     """Settings of a light segmenter."""
-    return resolve(config["segmentation"], "models", model)
+    return model_settings(config, model)
 
 
 def segmenter_members(wildcards):
@@ -130,7 +164,7 @@ def segmenter_members(wildcards):
     model = wildcards.get("light") or wildcards.model
     if model.startswith("nnunet-"):
         return []
-    return [SEGMENTERS[light_recipe(model)["architecture"]]]
+    return [SEGMENTERS[light_recipe(model).architecture]]
 
 
 def view_of(model):
@@ -138,7 +172,7 @@ def view_of(model):
     if model.startswith("nnunet-"):
         return SIZE
     recipe = light_recipe(model)
-    return "native" if recipe["fit"] == "crop" else recipe["image_size"]
+    return "native" if recipe.fit == "crop" else recipe.image_size
 
 
 def on_gpus(wildcards, resources):
@@ -157,7 +191,8 @@ def a_process_each(wildcards, resources):
 def sampling_recipe(wildcards):
     """Settings of the sampling, as JSON."""
     sampling = config["synthesis"]["sampling"]
-    return json.dumps({k: v for k, v in sampling.items() if k != "shards"})
+    settings = {k: v for k, v in sampling.items() if k != "shards"}
+    return json.dumps(SamplingRecipe(**settings).differing())
 
 
 def folders(name):

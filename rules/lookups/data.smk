@@ -1,6 +1,8 @@
 # Look-ups of raw sets and their views.
 
 from workflow_src.data.inventory import inventory
+from workflow_src.study.phantoms import Phantom
+from workflow_src.study.reading import Reading
 
 
 def source_of(dataset):
@@ -47,6 +49,16 @@ def local_root(wildcards):
 def fingerprint(wildcards):
     """Names and sizes of the user's own files: a changed one is prepared again."""
     return inventory(local_root(wildcards))["fingerprint"]
+
+
+def reading_of(wildcards):
+    """How a raw set is read, as JSON."""
+    return json.dumps(Reading(**DATASETS[wildcards.dataset]["reading"]).differing())
+
+
+def phantom_of(wildcards):
+    """What is drawn in place of a raw set, as JSON."""
+    return json.dumps(Phantom(**DATASETS[wildcards.dataset]["phantom"]).differing())
 
 
 def download_setting(key):

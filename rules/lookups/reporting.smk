@@ -189,11 +189,6 @@ def shown_data(wildcards):
     return [f"<results>/data/{name}/{SIZE}/meta.json" for name in SHOWN]
 
 
-def law_options():
-    """LAW's gamma and bounds, for Figure 1, as options; the paper's where no method has them."""
-    return " ".join(f"--{key} {value}" for key, value in law_settings(config).items())
-
-
 def shown(path, title, category):
     """A file of Snakemake's own report."""
     caption = f"{CAPTIONS}/{Path(path).stem}.rst"

@@ -3,7 +3,7 @@
 
 def segmenter_recipe(wildcards):
     """Settings of a light segmenter's training, as JSON."""
-    return json.dumps(light_recipe(wildcards.light))
+    return json.dumps(light_recipe(wildcards.light).differing())
 
 
 def segmenter_data(wildcards):
@@ -29,5 +29,5 @@ def cost_options(wildcards, input):
     if wildcards.model.startswith("nnunet-"):
         return f"--model nnunet --plan {Path(input.plan).parent}"
     recipe = light_recipe(wildcards.model)
-    options = json.dumps(recipe.get("options", {}))
-    return f"--model {recipe['architecture']} {option('options', options)}"
+    options = json.dumps(recipe.options)
+    return f"--model {recipe.architecture} {option('options', options)}"

@@ -2,10 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from conftest import changed
 
 from workflow_src.study.synthesis import ControlNetRecipe
 
@@ -14,7 +14,7 @@ LAW = ControlNetRecipe(
     batch_size=4, micro_batch=2, learning_rate=1e-3, precision="fp32", hint_channels=(4, 8, 8),
     checkpoint_every=4, log_every=3,
 )  # fmt: skip
-UNIFORM = replace(LAW, weighting="uniform", teacher=False, lambda_dice=0.0)
+UNIFORM = changed(LAW, weighting="uniform", teacher=False, lambda_dice=0.0)
 LOGGED = [3, 4, 6, 8, 9]  # every third step, before each checkpoint, and the last
 # One thread, so that bits can be compared, and no GPU, so that they are the same everywhere.
 ON_A_CPU = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
@@ -23,7 +23,7 @@ ON_A_CPU = {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_I
 def step(backbone: Path, data: Path, latents: Path, output: Path, recipe: ControlNetRecipe) -> dict:
     """The step's options as its command line takes them, and its environment."""
     files = ("--backbone", backbone, "--data", data, "--latents", latents, "--output", output)
-    options = [*map(str, files), "--recipe", json.dumps(asdict(recipe))]
+    options = [*map(str, files), "--recipe", json.dumps(recipe.complete())]
     return {
         "args": ["-m", "workflow_src.train_controlnet", *options],
         "env": os.environ | ON_A_CPU,

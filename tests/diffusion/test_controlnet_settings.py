@@ -1,12 +1,11 @@
 """Settings of a ControlNet training that must run, and wrong ones that must end in one line."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from conftest import changed
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -50,7 +49,7 @@ def test_the_seed_decides_the_run(train):
 
 def test_the_warm_up_and_the_clip_hold_the_weights_back(train, backbone):
     def moved(**changes) -> float:
-        output, log = train(replace(UNIFORM, steps=1, weight_decay=0.0, **changes))
+        output, log = train(changed(UNIFORM, steps=1, weight_decay=0.0, **changes))
         ours = load_file(output / "decoder.safetensors")["conv_out.bias"]
         unet = load_file(backbone.parent / "unet" / "diffusion_pytorch_model.safetensors")
         return (ours - unet["conv_out.bias"]).abs().max().item()
@@ -63,7 +62,7 @@ def test_the_warm_up_and_the_clip_hold_the_weights_back(train, backbone):
 
 def test_previews_are_drawn_and_change_nothing_else(train):
     plain, _ = train(UNIFORM)
-    seen, _ = train(replace(UNIFORM, preview_every=2))
+    seen, _ = train(changed(UNIFORM, preview_every=2))
     grids = [Image.open(seen / f"preview_{step:06d}.png") for step in (2, 4)]
     assert {grid.size for grid in grids} == {(8 * 32, 2 * 32)}  # eight masks above their images
     assert not (seen / "preview").exists()
@@ -73,7 +72,7 @@ def test_previews_are_drawn_and_change_nothing_else(train):
 
 def test_bf16_trains_every_method_and_keeps_float32_weights(train, other_precision):
     for changes in ({}, {"weighting": "law", "teacher": True, "lambda_dice": 1.0, "ema": 0.9}):
-        output, log = train(replace(UNIFORM, precision="bf16", **changes))
+        output, log = train(changed(UNIFORM, precision="bf16", **changes))
         assert list(log.step) == [1, 2, 3, 4]
         weights = load_file(output / "decoder.safetensors")
         assert {value.dtype for value in weights.values()} == {torch.float32}
@@ -102,7 +101,7 @@ def test_an_infinite_gradient_that_is_not_skipped_stops(train, monkeypatch):
 
 def test_a_batch_that_does_not_divide_is_refused(train):
     with pytest.raises(InputError, match="batch_size 4 is no multiple of micro_batch 3 x 1 proc"):
-        train(replace(UNIFORM, micro_batch=3))
+        train(changed(UNIFORM, micro_batch=3))
     assert passes_per_step(ControlNetRecipe(), processes=2) == 4  # 32 = 4 passes x 4 x 2
     with pytest.raises(InputError, match="x 3 process"):
         passes_per_step(ControlNetRecipe(), processes=3)
@@ -110,7 +109,7 @@ def test_a_batch_that_does_not_divide_is_refused(train):
 
 def test_a_hint_encoder_of_the_wrong_depth_is_refused(train):
     with pytest.raises(InputError, match=r"hint_channels has 2 entries, .* 32 / 2 pixels, .* of 8"):
-        train(replace(UNIFORM, hint_channels=(4, 8)))
+        train(changed(UNIFORM, hint_channels=(4, 8)))
 
 
 def test_latents_of_another_set_are_refused(train, polyps, backbone, polyps_raw, tmp_path):
@@ -152,7 +151,7 @@ def test_memory_that_is_too_small_for_gradients_is_said_too(train, monkeypatch):
 
 
 def test_weights_that_nothing_would_train_are_refused(train):
-    recipe = replace(UNIFORM, weighting="law", detach_weights=True)
+    recipe = changed(UNIFORM, weighting="law", detach_weights=True)
     with pytest.raises(InputError, match="nothing trains the weights of law: set `lambda_dice`"):
         train(recipe)
-    train(replace(recipe, lambda_dice=0.1))
+    train(changed(recipe, lambda_dice=0.1))

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from conftest import ROOT
+from conftest import ROOT, changed
 from safetensors.torch import load_file, save_file
 from short_trainings import LAW, LOGGED, UNIFORM, assert_same_result, step
 
@@ -96,7 +95,7 @@ def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(
 
 
 def test_a_run_that_fell_over_goes_on_with_its_weight_average(train, tmp_path, monkeypatch, capsys):
-    recipe = replace(UNIFORM, ema=0.9, warmup=6)
+    recipe = changed(UNIFORM, ema=0.9, warmup=6)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_at(patch, 6)
         train(tmp_path / "stopped", recipe)
@@ -109,7 +108,7 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(train, tmp_path, monkeypa
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_at(patch, 6)
         train(tmp_path / "out", UNIFORM)
-    train(tmp_path / "out", replace(UNIFORM, weighting="ratio"))
+    train(tmp_path / "out", changed(UNIFORM, weighting="ratio"))
     printed = capsys.readouterr().out
     assert "resumed from" not in printed and "another recipe or code: not resumed" in printed
     assert list(pd.read_csv(tmp_path / "out" / "log.csv").step) == LOGGED
@@ -149,7 +148,7 @@ def test_a_nan_stops_with_the_step_and_the_rows_named(train, polyps, latents, tm
     damaged["mean"][order[9]] = float("nan")  # the ninth row (from 0) is of the third step of 4
     save_file(damaged, tmp_path / "latents.safetensors")
     (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
-    recipe = replace(UNIFORM, log_every=1, checkpoint_every=2)
+    recipe = changed(UNIFORM, log_every=1, checkpoint_every=2)
     with pytest.raises(FloatingPointError) as raised:
         train(tmp_path / "out", recipe, tmp_path)
     rows = polyps.rows("train")[rows_of_step(2, 4, 11, seed=0)].tolist()
@@ -169,12 +168,12 @@ def test_a_nan_is_never_saved(train, latents, tmp_path):
     save_file(damaged, tmp_path / "latents.safetensors")
     (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
     with pytest.raises(FloatingPointError, match="step 1 is not finite"):
-        train(tmp_path / "out", replace(UNIFORM, log_every=100, checkpoint_every=2), tmp_path)
+        train(tmp_path / "out", changed(UNIFORM, log_every=100, checkpoint_every=2), tmp_path)
     assert not list((tmp_path / "out").glob(".state-*/checkpoint.pt"))
 
 
 def test_accumulated_passes_make_the_same_result(law_run, train, tmp_path):
-    train(tmp_path / "out", replace(LAW, micro_batch=4))
+    train(tmp_path / "out", changed(LAW, micro_batch=4))
     assert_same_course(law_run, tmp_path / "out")
 
 
@@ -198,7 +197,7 @@ def fp16_on_a_cpu(monkeypatch):
 
 
 def test_an_overflow_of_fp16_is_left_out_and_the_training_goes_on(train, tmp_path, fp16_on_a_cpu):
-    train(tmp_path / "out", replace(UNIFORM, precision="fp16", log_every=1))
+    train(tmp_path / "out", changed(UNIFORM, precision="fp16", log_every=1))
     log = pd.read_csv(tmp_path / "out" / "log.csv")
     assert len(log) == UNIFORM.steps and np.isfinite(log.to_numpy()).all()
     left_out = int((log.grad_norm == 0).sum())

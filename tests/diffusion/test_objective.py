@@ -5,15 +5,15 @@ import copy
 import numpy as np
 import pytest
 import torch
-import yaml
-from conftest import ROOT
+from conftest import changed
 from diffusers import UNet2DConditionModel
 from torch import tensor
 from torch.testing import assert_close
 
 from workflow_src.common.training import moving_average
 from workflow_src.diffusion.objective import Objective
-from workflow_src.study.configuration import resolve
+from workflow_src.study.configuration import method_settings
+from workflow_src.study.loading import load_study
 from workflow_src.study.synthesis import ControlNetRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,10 +21,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def recipe_of(method: str, **changes) -> ControlNetRecipe:
     """A method as the paper's configuration describes it, for a small model."""
-    synthesis = yaml.safe_load((ROOT / "config/config.yaml").read_text())["synthesis"]
-    return ControlNetRecipe(
-        **resolve(synthesis, "methods", method) | {"hint_channels": (4, 8, 8, 8)} | changes
-    )
+    recipe = method_settings(load_study([]), method)
+    return changed(recipe, **{"hint_channels": (4, 8, 8, 8)} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +189,9 @@ def test_the_teacher_learns_from_its_own_term(unet, batch):
 def test_the_dice_term_trains_the_denoiser_only_if_features_are_not_detached(unet, batch, detached):
     recipe = recipe_of("law", detach_features=detached, detach_weights=True)
     objective = trained_a_little(unet, recipe)
-    objective.recipe.lambda_dice = 0.0
+    objective.recipe = changed(objective.recipe, lambda_dice=0.0)
     without = gradients(objective, batch)
-    objective.recipe.lambda_dice = 1.0
+    objective.recipe = changed(objective.recipe, lambda_dice=1.0)
     with_dice = gradients(objective, batch)
     assert (with_dice["decoder"] == without["decoder"]) is detached
     assert with_dice["weightings"] > 0
@@ -202,7 +200,7 @@ def test_the_dice_term_trains_the_denoiser_only_if_features_are_not_detached(une
 @pytest.mark.parametrize("detached", [True, False])
 def test_eq8_trains_phi_only_if_weights_are_not_detached(unet, batch, detached):
     objective = trained_a_little(unet, recipe_of("law", detach_weights=detached))
-    objective.recipe.lambda_dice = 0.0
+    objective.recipe = changed(objective.recipe, lambda_dice=0.0)
     norms = gradients(objective, batch)
     assert (norms["weightings"] == 0) is detached
 

@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, changed
 from safetensors.torch import load_file
 from short_trainings import LAW, assert_same_result, step
 
@@ -22,7 +21,7 @@ from workflow_src import train_controlnet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-LONGER = replace(LAW, steps=30)
+LONGER = changed(LAW, steps=30)
 # What `accelerate config` may have left: it would wait for a second machine.
 HOSTILE = """
 compute_environment: LOCAL_MACHINE
@@ -95,7 +94,7 @@ def test_a_kill_of_both_changes_no_bit(unbroken_and_killed):
 
 
 def test_more_passes_differ_in_the_order_of_sums_alone(backbone, polyps, latents, start, tmp_path):
-    recipe = replace(LAW, micro_batch=1)
+    recipe = changed(LAW, micro_batch=1)
     train_controlnet.main(backbone, polyps.folder, latents, tmp_path / "one", recipe)
     end(start(tmp_path / "two", recipe))
     ours, theirs = (pd.read_csv(tmp_path / folder / "log.csv") for folder in ("one", "two"))

@@ -13,12 +13,13 @@ from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.configuration import merged, validated
 from workflow_src.study.downstream import Mix, NnunetRecipe
+from workflow_src.study.fitting import check_mix
 
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
 def augmented(prepared: PreparedSet, folder, **options) -> PreparedSet:
-    augment_real.main(prepared.folder, folder, **options)
+    augment_real.main(prepared.folder, folder, **{"per_mask": 1.0, "masks": "training"} | options)
     return PreparedSet(folder)
 
 
@@ -112,7 +113,7 @@ def test_a_synthetic_only_mix_still_validates_on_real_images(plan_and_made, tmp_
         ({"downstream": {"mixes": {"real_law": {"ratio": 2.0}}}},
          ["downstream.mixes.real_law.ratio", "2.0", "synthesis.sampling.per_mask"]),
         ({"downstream": {"mixes": {"real_augmented": {"ratio": 3}}}},
-         ["real_augmented.ratio is 3", "per_mask"]),
+         ["real_augmented.ratio is 3.0", "per_mask"]),
         ({"downstream": {"mixes": {"real_law": {"method": "lawn"}}}},
          ["mixes.real_law.method", "'lawn'", "augmented"]),
         ({"downstream": {"mixes": {"real": {"real": False}}}}, ["downstream.mixes.real is empty"]),
@@ -122,14 +123,16 @@ def test_a_synthetic_only_mix_still_validates_on_real_images(plan_and_made, tmp_
 )  # fmt: skip
 def test_mixes_that_cannot_be_are_refused_before_anything_runs(change, words):
     with pytest.raises(InputError) as error:
-        validated(merged(deepcopy(CONFIG), change))
+        config = validated(merged(deepcopy(CONFIG), change))
+        for mix in config["downstream"]["mixes"]:
+            check_mix(config, mix)
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
 def test_more_images_a_mask_allow_a_larger_ratio():
     change = {"synthesis": {"sampling": {"per_mask": 2.0}},
               "downstream": {"mixes": {"real_law": {"ratio": 2.0}}}}  # fmt: skip
-    validated(merged(deepcopy(CONFIG), change))
+    check_mix(validated(merged(deepcopy(CONFIG), change)), "real_law")
 
 
 def test_the_workflow_plans_the_control_and_says_the_protocol(snakemake):

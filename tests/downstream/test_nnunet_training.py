@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def sources(polyps, tmp_path_factory) -> tuple[Path, Path]:
     before = dict(os.environ)
     folder = tmp_path_factory.mktemp("nnunet")
     plan_nnunet.main(polyps.folder, folder / "plan", "polyp", NETWORK)
-    augment_real.main(polyps.folder, folder / "set")
+    augment_real.main(polyps.folder, folder / "set", per_mask=1.0, masks="training")
     preprocess_synthetic.main(folder / "set", folder / "plan", folder / "augmented")
     os.environ.clear()
     os.environ.update(before)
@@ -40,7 +39,7 @@ def start(sources: tuple[Path, Path], output: Path, threads: int = 1) -> subproc
     plan, synthetic = sources
     command = [sys.executable, "-m", "workflow_src.train_nnunet", "--plan", plan,
                "--output", output, "--synthetic", synthetic, "--seed", "3",
-               "--mix", json.dumps(asdict(MIX)), "--recipe", json.dumps(asdict(RECIPE)),
+               "--mix", json.dumps(MIX.complete()), "--recipe", json.dumps(RECIPE.complete()),
                "--threads", threads]  # fmt: skip
     return subprocess.Popen(
         list(map(str, command)), cwd=ROOT, env=os.environ | SHELL | {"OMP_NUM_THREADS": "1"},

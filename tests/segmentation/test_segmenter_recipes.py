@@ -7,10 +7,11 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from workflow_src import train_segmenter
-from workflow_src.common.errors import InputError
+from workflow_src.common.validation import one_line
 from workflow_src.segmentation import build_segmenter, training
 from workflow_src.segmentation.losses import bce_dice
 from workflow_src.study.segmentation import SegmenterRecipe
@@ -46,7 +47,7 @@ def test_each_scale_is_an_update_of_its_own(native_polyps, tmp_path, monkeypatch
         return real(network, optimizer, x, y, recipe)
 
     monkeypatch.setattr(training, "update", noted)
-    recipe = SegmenterRecipe("mkunet", image_size=64, scales=(0.5, 1, 1.5), epochs=1)
+    recipe = SegmenterRecipe(architecture="mkunet", image_size=64, scales=(0.5, 1, 1.5), epochs=1)
     train_segmenter.main(native_polyps.folder, tmp_path, recipe)
     assert sides == [(32, 32), (64, 64), (96, 96)]
 
@@ -60,7 +61,9 @@ def batch():
 def test_gradients_are_clipped_element_by_element(batch):
     network = build_segmenter("mkunet").train()
     optimizer = torch.optim.SGD(network.parameters())
-    training.update(network, optimizer, *batch, SegmenterRecipe("mkunet", gradient_clip=1e-3))
+    training.update(
+        network, optimizer, *batch, SegmenterRecipe(architecture="mkunet", gradient_clip=1e-3)
+    )
     largest = [p.grad.abs().max().item() for p in network.parameters() if p.grad is not None]
     assert max(largest) == pytest.approx(1e-3)
     assert min(largest) < 1e-3  # those below the limit are left alone, not scaled with the rest
@@ -69,7 +72,7 @@ def test_gradients_are_clipped_element_by_element(batch):
 def test_auxiliary_losses_are_added_by_their_weights(batch):
     network = build_segmenter("egeunet").train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
-    loss = training.update(network, optimizer, *batch, SegmenterRecipe("egeunet"))
+    loss = training.update(network, optimizer, *batch, SegmenterRecipe(architecture="egeunet"))
     logits, auxiliary = network(batch[0])
     weighted = zip(network.auxiliary_weights, auxiliary, strict=True)
     expected = bce_dice(logits, batch[1]) + sum(w * bce_dice(a, batch[1]) for w, a in weighted)
@@ -115,7 +118,7 @@ def test_a_compiled_update_is_the_eager_one(precision, monkeypatch):
     draws = torch.Generator().manual_seed(0)
     x = torch.randn(2, 3, 64, 64, generator=draws)
     y = (torch.rand(2, 1, 64, 64, generator=draws) > 0.7).float()
-    recipe = SegmenterRecipe("order", precision=precision, optimizer="adamw")
+    recipe = SegmenterRecipe(architecture="order", precision=precision, optimizer="adamw")
     after = []
     for prepare in (lambda model: model, training.compiled):
         torch.manual_seed(0)
@@ -140,8 +143,8 @@ def test_bf16_computes_in_bf16(polyps, tmp_path, monkeypatch):
         training.LOSSES, "bce_dice", lambda logits, y: seen.append(logits) or bce_dice(logits, y)
     )
     for precision in ("fp32", "bf16"):
-        recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=1, batch_size=6,
-                                 precision=precision)  # fmt: skip
+        recipe = SegmenterRecipe(architecture="mkunet", fit="resize", image_size=32, epochs=1,
+                                 batch_size=6, precision=precision)  # fmt: skip
         train_segmenter.main(polyps.folder, tmp_path / precision, recipe)
     half = len(seen) // 2
     as_bf16 = [bool((x == x.bfloat16().float()).all()) for x in seen]
@@ -149,8 +152,8 @@ def test_bf16_computes_in_bf16(polyps, tmp_path, monkeypatch):
 
 
 def test_validation_is_looked_at_every_few_epochs_and_at_the_end(polyps, tmp_path):
-    recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=5, batch_size=6,
-                             validate_every=2)  # fmt: skip
+    recipe = SegmenterRecipe(architecture="mkunet", fit="resize", image_size=32, epochs=5,
+                                 batch_size=6, validate_every=2)  # fmt: skip
     train_segmenter.main(polyps.folder, tmp_path, recipe)
     epochs = math.ceil(len(polyps.rows("train")) / 6)
     assert pd.read_csv(tmp_path / "validation.csv").step.tolist() == [e * epochs for e in (2, 4, 5)]
@@ -160,8 +163,9 @@ def test_the_rate_ends_where_the_recipe_says(polyps, tmp_path, monkeypatch):
     rates = []
     monkeypatch.setattr(training, "set_rate", lambda optimizer, factor: rates.append(factor))
     for final_rate in (1e-3, 1e-4):
-        recipe = SegmenterRecipe("mkunet", fit="resize", image_size=32, epochs=9, batch_size=6,
-                                 learning_rate=1e-3, final_rate=final_rate)  # fmt: skip
+        recipe = SegmenterRecipe(architecture="mkunet", fit="resize", image_size=32, epochs=9,
+                                 batch_size=6, learning_rate=1e-3,
+                                 final_rate=final_rate)  # fmt: skip
         train_segmenter.main(polyps.folder, tmp_path / str(final_rate), recipe)
     half = len(rates) // 2
     assert rates[:half] == [1.0] * half
@@ -178,8 +182,9 @@ def test_the_rate_ends_where_the_recipe_says(polyps, tmp_path, monkeypatch):
     ],
 )
 def test_a_recipe_that_cannot_be_trained_is_refused(settings, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(ValidationError) as raised:
         SegmenterRecipe(**settings)
+    assert one_line(raised.value).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,7 @@ def test_a_killed_run_started_again_ends_as_an_unbroken_one(polyps, tmp_path, ca
     settings = recipe(architecture="order", options={"grid": 8}, epochs=16, checkpoint_every=4)
     process = subprocess.Popen(
         [sys.executable, "-m", "workflow_src.train_segmenter", "--data", str(polyps.folder),
-         "--output", str(tmp_path / "killed"), "--recipe", json.dumps(asdict(settings))],
+         "--output", str(tmp_path / "killed"), "--recipe", json.dumps(settings.complete())],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

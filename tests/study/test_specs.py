@@ -3,8 +3,6 @@
 import copy
 
 import pytest
-import yaml
-from conftest import ROOT
 
 from workflow_src.study.columns import COLUMNS, METRICS, columns_of
 from workflow_src.study.configuration import validated
@@ -17,6 +15,7 @@ from workflow_src.study.figures import (
     score_table,
     shown_segmenters,
 )
+from workflow_src.study.loading import load_study
 from workflow_src.study.protocol import reduced_costs, reduced_networks, table_remarks
 from workflow_src.study.table_specs import (
     cell_files,
@@ -33,7 +32,7 @@ from workflow_src.study.table_specs import (
 @pytest.fixture
 def config() -> dict:
     """The paper's study, to change freely."""
-    return copy.deepcopy(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    return load_study([])
 
 
 def test_a_rows_label_is_the_tables_own_else_the_entrys_else_the_mixs(config):
@@ -190,12 +189,12 @@ def test_the_delta_maps_are_laws_or_else_the_last_that_has_any(config):
 
 
 def test_laws_settings_are_those_of_the_first_method_that_clamps(config):
-    config["synthesis"]["training"]["clamp"] = False
     config["synthesis"]["methods"] = {
-        "open": {"gamma": 1.0},
-        "first": {"clamp": True, "gamma": 2.0, "w_min": 0.5, "w_max": 3.0},
-        "second": {"clamp": True, "gamma": 4.0},
+        "ratio": {"weighting": "ratio", "gamma": 0.9},
+        "open": {"weighting": "law", "clamp": False, "gamma": 0.7},
+        "first": {"weighting": "law", "gamma": 0.5, "w_min": 0.5, "w_max": 3.0},
+        "second": {"weighting": "law", "gamma": 0.4},
     }
-    assert law_settings(config) == {"gamma": 2.0, "w_min": 0.5, "w_max": 3.0}
+    assert law_settings(config) == {"gamma": 0.5, "w_min": 0.5, "w_max": 3.0}
     del config["synthesis"]["methods"]["first"], config["synthesis"]["methods"]["second"]
     assert law_settings(config) == {}

@@ -39,7 +39,7 @@ def test_the_plain_step_and_ours_have_the_same_gradients(script):
     for plain in (True, False):
         torch.manual_seed(0)
         network = training.build_segmenter("order").double()
-        recipe = training.SegmenterRecipe("order")
+        recipe = training.SegmenterRecipe(architecture="order")
         step = training.Plain(network, x, y) if plain else training.Ours(network, recipe, x, y)
         step()
         gradients.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 
 from jsonargparse import auto_cli
+from pydantic import ValidationError
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.gpus import require_gpus
 from workflow_src.common.jobs import end_with_snakemake
+from workflow_src.common.validation import one_line
 
 FILE_ERRORS = {
     errno.ENOENT: "it does not exist: check the path, or make it first",
@@ -30,6 +32,8 @@ def run(main: Callable[..., None]) -> None:
     try:
         require_gpus()
         auto_cli(main, as_positional=False)
+    except ValidationError as error:  # what no option alone is wrong in
+        sys.exit(f"error: {one_line(error)}")
     except (InputError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from workflow_src.common.errors import InputError
+from workflow_src.common.validation import one_line
 
 
 def read_json(path: Path) -> Any:
@@ -33,8 +36,10 @@ def facts_of(path: Path) -> Iterator[dict]:
     content = read_json(path)
     try:
         yield content
-    except (AttributeError, KeyError, TypeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
+    except (AttributeError, KeyError, TypeError, ValidationError) as error:
+        reason: object = f"no {error}" if isinstance(error, KeyError) else error
+        if isinstance(error, ValidationError):
+            reason = one_line(error)
         raise InputError(
             f"{path} is from another version of this workflow, or damaged ({reason}): make it again"
         ) from error

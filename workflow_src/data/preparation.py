@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +48,7 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
             )  # fmt: skip
         writer.finish(
             {
-                "reading": asdict(reading),
+                "reading": reading.complete(),
                 "shared_cases": shared,
                 "missing_sets": raw.missing_sets,
                 "empty_masks": raw.empty,

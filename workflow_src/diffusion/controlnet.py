@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -278,7 +277,7 @@ def contiguous(module: torch.nn.Module) -> dict[str, Tensor]:
 def recipe_facts(recipe: ControlNetRecipe, latents: Latents, images: int) -> dict:
     """What recipe.json says of the settings, in the paper's units too."""
     return {
-        "recipe": asdict(recipe),
+        "recipe": recipe.complete(),
         "latents": latents.sha256,
         "images": images,
         "epochs": recipe.steps * recipe.batch_size / images,

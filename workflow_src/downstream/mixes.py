@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 from workflow_src.common.errors import InputError
@@ -30,7 +29,7 @@ def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, di
         InputError: if the mix asks for synthetic images that are not there, or for none.
     """
     real = json.loads((plan / "plan.json").read_text())
-    facts = {"plan": real["plans"], "data": real["data"], "mix": asdict(mix)}
+    facts = {"plan": real["plans"], "data": real["data"], "mix": mix.complete()}
     train = list(real["cases"]["train"]) if mix.real else []
     if mix.method:
         if synthetic is None:

@@ -1,26 +1,9 @@
 """Whether a training was stable: Table 4's last column, computed from the log."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-
-@dataclass
-class StabilityLimits:
-    """Beyond any of these a training counts as unstable. The paper defines none.
-
-    Args:
-        loss_spike: largest loss of a step over the median loss.
-        gradient_spike: largest gradient norm of a step over the median norm.
-        weight_max: largest weight of a pixel.
-        weight_mean: smallest mean weight; below it the loss all but vanishes.
-    """
-
-    loss_spike: float = 20.0
-    gradient_spike: float = 20.0
-    weight_max: float = 100.0
-    weight_mean: float = 0.05
+from workflow_src.study.stability import StabilityLimits
 
 
 def judge(log: pd.DataFrame, limits: StabilityLimits) -> dict:

@@ -1,48 +1,122 @@
-"""Checks the configuration before anything runs, and looks recipes up in it. Loads no torch."""
+"""The configuration of a study: its model, its checks, and the recipes in it. Loads no torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.validation import one_line
 from workflow_src.study.columns import COLUMNS, all_columns, columns_of
-from workflow_src.study.configuration_schema import conform
+from workflow_src.study.datasets import Dataset
 from workflow_src.study.downstream import CONTROL
-from workflow_src.study.registries import (
-    EXTRACTORS,
-    FETCHED_FROM,
-    RAW_FORMATS,
-    SEGMENTERS,
-    WEIGHTINGS,
-)
+from workflow_src.study.registries import FETCHED_FROM
+from workflow_src.study.resources import Resources
+from workflow_src.study.segmentation import SegmenterRecipe
+from workflow_src.study.settings import Count, Distinct, Name, Settings, TableName
+from workflow_src.study.showing import Figures, Table
+from workflow_src.study.stages import Backbone, Downstream, Metrics, Segmentation, Synthesis
+from workflow_src.study.synthesis import ControlNetRecipe
+
+TEXT_FOR_OTHERS = ("int_type", "float_type", "bool_type", "tuple_type", "dict_type", "model_type")
+
+
+class Study(Settings):
+    """The configuration of a study."""
+
+    study: Name
+    """Name of the study; its results are in results/<study>."""
+    seeds: Distinct[Count]
+    """Every training runs once per seed; tables show means over them."""
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    """The image sets, by name."""
+    backbone: Backbone
+    """The frozen latent-diffusion model under every method."""
+    synthesis: Synthesis
+    """Mask-conditioned synthesis, Tables 1 and 4."""
+    metrics: Metrics
+    """The networks whose features images are compared by."""
+    segmentation: Segmentation
+    """Light segmenters, Tables 3, 5 and 6."""
+    downstream: Downstream
+    """nnU-Net on mixes of real and synthetic images, Table 2."""
+    tables: dict[TableName, Table | None]
+    """What each table shows, by name: my_gammas is made by `snakemake table_my_gammas`, 3 by
+    `snakemake table3`. Where the paper has a table of that name (config/published.yaml), its
+    figures stand beside ours. Null drops a table."""
+    figures: Figures
+    """What the figures show."""
+    resources: Resources = Resources()
+    """What each rule asks for; a rule that is not named takes the default."""
 
 
 def validated(config: dict) -> dict:
-    """Check a configuration, in place.
+    """Check a configuration and complete it with the defaults, in place.
 
-    Values given by `--config` arrive as text; those that should be numbers, or null, become that.
+    Values given by `--config` arrive as text; those that should be numbers, lists or null become
+    that. Methods, models and resources keep to what they name: `resolve` lays them over what they
+    share.
 
     Raises:
         InputError: one line that names the key, what was found, and what is allowed.
     """
-    conform(config)
-    for name in [name for name, table in config["tables"].items() if table is None]:
-        del config["tables"][name]
-    for dataset in config["datasets"].values():
-        dataset.setdefault("phantom", None)
-        dataset.setdefault("download", {})
+    completed = _modelled(config).complete()
+    completed["tables"] = {k: table for k, table in completed["tables"].items() if table}
     for section, names in (("synthesis", "methods"), ("segmentation", "models")):
-        for name in config[section][names]:
-            settings = resolve(config[section], names, name)
-            if names == "models" and "architecture" not in settings:
-                raise InputError(
-                    f"config: segmentation.models.{name} lacks an architecture: name one, or a "
-                    "model that it extends"
-                )
-    _check_references(config)
-    _check_extractors(config)
-    _check_sizes(config)
-    _check_paths(config)
+        for name in completed[section][names]:
+            resolve(completed[section], names, name)
+    for name in completed["segmentation"]["models"]:
+        own = resolve(completed["segmentation"] | {"training": {}}, "models", name)
+        if "architecture" not in own:
+            raise InputError(
+                f"config: segmentation.models.{name} lacks an architecture: name one, or a "
+                "model that it extends"
+            )
+    _check_references(completed)
+    _check_extractors(completed)
+    _check_paths(completed)
+    config |= completed
     return config
+
+
+def _modelled(config: dict) -> Study:
+    """The study, with what is text and should not be, read as YAML."""
+    while True:
+        try:
+            return Study.model_validate(config)
+        except ValidationError as error:
+            texts = [
+                one["loc"]
+                for one in error.errors(include_url=False)
+                if one["type"] in TEXT_FOR_OTHERS and isinstance(one["input"], str)
+            ]
+            changed = [_read_text(config, place) for place in texts]
+            if not any(changed):
+                raise InputError(f"config: {one_line(error)}") from error
+
+
+def _read_text(config: dict, place: tuple) -> bool:
+    """Replace the text at a place by the number, list or null it stands for; whether it did."""
+    *above, last = place
+    part: Any = config
+    for key in above:
+        part = part[key]
+    text = part[last]
+    try:
+        value: Any = float(text)  # YAML does not read 1e-5 as a number
+        value = int(text) if text.lstrip("-").isdigit() else value
+    except ValueError:
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as unreadable:
+            key = ".".join(map(str, place))
+            raise InputError(
+                f"config: {key} is text that YAML cannot read, {text[:80]!r}: check its braces, "
+                "brackets and quotes"
+            ) from unreadable
+    part[last] = value
+    return not isinstance(value, str)
 
 
 def merged(base: dict, change: dict) -> dict:
@@ -83,6 +157,16 @@ def resolve(section: dict, names: str, name: str) -> dict:
     return {key: value for key, value in result.items() if key not in ("label", "extends")}
 
 
+def method_settings(config: dict, name: str) -> ControlNetRecipe:
+    """The complete settings of a method."""
+    return ControlNetRecipe(**resolve(config["synthesis"], "methods", name))
+
+
+def model_settings(config: dict, name: str) -> SegmenterRecipe:
+    """The complete settings of a light segmenter."""
+    return SegmenterRecipe(**resolve(config["segmentation"], "models", name))
+
+
 def models_of(config: dict) -> list[str]:
     """All that can segment: light models, and nnU-Net on each mix."""
     mixes = [f"nnunet-{mix}" for mix in config["downstream"]["mixes"]]
@@ -94,39 +178,24 @@ def _check_references(config: dict) -> None:
     methods = list(config["synthesis"]["methods"])
     mixes = list(config["downstream"]["mixes"])
     datasets, models = list(config["datasets"]), models_of(config)
-    rows = {"methods": methods, "mixes": mixes, "models": models}
+    rows_of = {"methods": methods, "mixes": mixes, "models": models}
     if CONTROL in methods:
         raise InputError(
             f"config: synthesis.methods.{CONTROL}: this name is taken by the augmented real images "
             "that mixes are compared with; choose another"
         )
     claims: list[tuple[str, Any, list[str]]] = []
-    for table_name, table in config["tables"].items():
-        place, of = f"tables.{table_name}", table["of"]
+    for name, table in config["tables"].items():
+        columns = columns_of(table["of"])
         for key in ("columns", "more"):
-            shown = table.get(key, [])
-            claims += [(f"{place}.{key}", column, columns_of(of)) for column in shown]
-        claims += [(f"{place}.rows", row, rows[of]) for row in table["rows"]]
-        claims += [(f"{place}.datasets", d, datasets) for d in table["datasets"]]
-        if table.get("reference") is not None:
-            claims.append((f"{place}.reference", table["reference"], table["rows"]))
+            claims += [(f"tables.{name}.{key}", column, columns) for column in table[key]]
+        claims += [(f"tables.{name}.rows", row, rows_of[table["of"]]) for row in table["rows"]]
+        claims += [(f"tables.{name}.datasets", d, datasets) for d in table["datasets"]]
+        if table["reference"] is not None:
+            claims.append((f"tables.{name}.reference", table["reference"], table["rows"]))
     for name, mix in config["downstream"]["mixes"].items():
-        if mix.get("method") is not None:
-            allowed_methods = [*methods, CONTROL]
-            claims.append((f"downstream.mixes.{name}.method", mix["method"], allowed_methods))
-    members = [
-        (WEIGHTINGS, "synthesis", "methods", ("weighting", "distillation_weighting")),
-        (SEGMENTERS, "segmentation", "models", ("architecture",)),
-    ]
-    for registry, section, names, keys in members:
-        for name, entry in config[section][names].items():
-            there = [key for key in keys if key in entry]
-            claims += [(f"{section}.{names}.{name}.{k}", entry[k], list(registry)) for k in there]
-    for name, dataset in config["datasets"].items():
-        key = f"datasets.{name}.reading.format"
-        claims.append((key, dataset["reading"]["format"], list(RAW_FORMATS)))
-    used = config["metrics"]["use"]
-    claims += [("metrics.use", name, list(EXTRACTORS)) for name in used]
+        if mix["method"] is not None:
+            claims.append((f"downstream.mixes.{name}.method", mix["method"], [*methods, CONTROL]))
     figures = config["figures"]
     claims += [("figures.methods", method, methods) for method in figures["methods"]]
     claims.append(("figures.dataset", figures["dataset"], datasets))
@@ -151,44 +220,6 @@ def _check_extractors(config: dict) -> None:
                 )
 
 
-def _check_sizes(config: dict) -> None:
-    """Numbers that must fit each other."""
-    synthesis, backbone, asked = config["synthesis"], config["backbone"], config["resources"]
-    gpus = (asked["default"] | asked.get("train_controlnet", {})).get("gpu", 0)
-    levels = 4 if backbone["kind"] == "stable-diffusion" else len(backbone["autoencoder"]["widths"])
-    if backbone["kind"] == "small" and backbone["autoencoder"].get("path"):
-        levels = None  # known only once the given autoencoder is read
-    for name in synthesis["methods"]:
-        recipe = resolve(synthesis, "methods", name)
-        if levels and len(recipe["hint_channels"]) != levels:
-            raise InputError(
-                f"config: synthesis.training.hint_channels has {len(recipe['hint_channels'])} "
-                f"entries; allowed: {levels}, one per level of the autoencoder"
-            )
-        together = recipe["micro_batch"] * max(gpus, 1)
-        if recipe["batch_size"] % together:
-            on = f" x {gpus} GPUs (resources.train_controlnet.gpu)" if gpus > 1 else ""
-            raise InputError(
-                f"config: synthesis.methods.{name}: batch_size {recipe['batch_size']} is no "
-                f"multiple of micro_batch {recipe['micro_batch']}{on}"
-            )
-    per_mask = synthesis["sampling"]["per_mask"]
-    for name, mix in config["downstream"]["mixes"].items():
-        if mix.get("method") and mix.get("ratio", 1.0) > per_mask:
-            raise InputError(
-                f"config: downstream.mixes.{name}.ratio is {mix.get('ratio', 1.0)}; allowed: at "
-                f"most {per_mask}, which is synthesis.sampling.per_mask"
-            )
-        if not mix.get("real", True) and not mix.get("method"):
-            raise InputError(f"config: downstream.mixes.{name} is empty: set real or method")
-    for name, dataset in config["datasets"].items():
-        window = dataset["reading"].get("window", [0, 1])
-        if window[0] >= window[1]:
-            raise InputError(
-                f"config: datasets.{name}.reading.window is {window}; allowed: rising limits"
-            )
-
-
 def _check_paths(config: dict) -> None:
     """What the user says is on this machine must be there; what is not must be fetchable."""
     for name, dataset in config["datasets"].items():
@@ -205,17 +236,29 @@ def _check_paths(config: dict) -> None:
                 f"config: datasets.{name} has no root and no phantom, and its download lacks "
                 f"{', '.join(lacking)}: give the folder of your raw images as root"
             )
-        if root and not Path(root).is_dir():
-            raise InputError(
-                f"config: datasets.{name}.root is {root!r}, no folder here; allowed: the folder "
-                "of your raw images, or null to download them"
-            )
+        if root:
+            _check_root(name, root)
     extractors = config["metrics"]["extractors"]
-    files = {f"metrics.extractors.{name}.path": e.get("path") for name, e in extractors.items()}
+    files = {f"metrics.extractors.{name}.path": e["path"] for name, e in extractors.items()}
     files["backbone.path"] = config["backbone"]["path"]
-    files["backbone.autoencoder.path"] = config["backbone"]["autoencoder"].get("path")
+    files["backbone.autoencoder.path"] = config["backbone"]["autoencoder"]["path"]
     for key, path in files.items():
         if path and not Path(path).exists():
             raise InputError(
                 f"config: {key} is {path!r}, which is not here; null fetches or makes it"
             )
+
+
+def _check_root(name: str, root: str) -> None:
+    """A raw set must be there, apart from what the workflow itself writes."""
+    key = f"config: datasets.{name}.root is {root!r}"
+    if not Path(root).is_dir():
+        raise InputError(
+            f"{key}, which is not a folder here; allowed: the folder of your raw images, or null "
+            "to download them"
+        )
+    place, results = Path(root).resolve(), Path("results").resolve()
+    if place.is_relative_to(results) or results.is_relative_to(place):
+        raise InputError(
+            f"{key}, which holds results/ or is in it; allowed: a folder of raw images alone"
+        )

@@ -1,56 +1,49 @@
 """The settings of nnU-Net's trainings, as data. Importing this loads neither torch nor nnunetv2."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from workflow_src.study.settings import Many, OptionalText, Positive, Rate, Settings
 
 CONTROL = "augmented"  # what a mix calls augmented real images, in place of a method's name
 
 
-@dataclass
-class Network:
-    """A network instead of the one that nnU-Net plans, for machines that cannot train that.
+class Network(Settings):
+    """A network instead of the one that nnU-Net plans, for machines that cannot train that."""
 
-    Args:
-        features: channels of each stage; each stage but the first halves the side.
-        patch_size: side length of a training patch.
-        batch_size: patches per update.
-    """
-
-    features: tuple[int, ...]
-    patch_size: int
-    batch_size: int
+    features: Annotated[Many[Positive], Field(min_length=2)]
+    """Channels of each stage; each stage but the first halves the side."""
+    patch_size: Annotated[int, Field(ge=16, multiple_of=8)]
+    """Side length of a training patch."""
+    batch_size: Annotated[int, Field(ge=2)]
+    """Patches per update."""
 
 
-@dataclass
-class NnunetRecipe:
-    """How nnU-Net is trained; what is not here is nnU-Net's own.
+class NnunetRecipe(Settings):
+    """How nnU-Net is trained; what is not here is nnU-Net's own."""
 
-    Args:
-        epochs: nnU-Net's default is 1000.
-        iterations: updates per epoch, whatever the set's size: all mixes see the same number.
-        validation_iterations: validation batches per epoch.
-        network: replaces the planned network; null keeps it.
-        mirror: average predictions over mirrored images.
-        checkpoint_every: epochs between checkpoints.
-    """
-
-    epochs: int = 1000
-    iterations: int = 250
-    validation_iterations: int = 50
+    epochs: Positive = 1000
+    """Epochs; nnU-Net's default is 1000."""
+    iterations: Positive = 250
+    """Updates per epoch, whatever the set's size: all mixes see the same number."""
+    validation_iterations: Positive = 50
+    """Validation batches per epoch."""
     network: Network | None = None
-    mirror: bool = True
-    checkpoint_every: int = 10
+    """Replaces the planned network; null keeps it."""
+    checkpoint_every: Positive = 10
+    """Epochs between checkpoints."""
 
 
-@dataclass
-class Mix:
-    """What an nnU-Net is trained on.
-
-    Args:
-        real: whether the real training images are in.
-        method: whose synthetic images are in, "augmented" for augmented real ones; null for none.
-        ratio: how many synthetic images, relative to the number of real training images.
-    """
+class Mix(Settings):
+    """What an nnU-Net is trained on."""
 
     real: bool = True
-    method: str | None = None
-    ratio: float = 1.0
+    """Whether the real training images are in; without them the mix is synthetic only, still
+    validated on real images."""
+    method: OptionalText = None
+    """Whose synthetic images are in; null for none. augmented is the control: real images, plainly
+    augmented, under the same masks, so that more data is told apart from better data."""
+    ratio: Rate = 1.0
+    """How many synthetic images, relative to the number of real training images; at most
+    synthesis.sampling.per_mask, the images made per mask."""

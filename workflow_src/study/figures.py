@@ -4,7 +4,8 @@ Pure look-ups in the config. Only the rules use this, so that no script's hash o
 on it.
 """
 
-from workflow_src.study.configuration import resolve
+from workflow_src.study.configuration import method_settings
+from workflow_src.study.synthesis import ControlNetRecipe
 from workflow_src.study.table_specs import table_showing
 
 # By name, in the report's order; a figure's caption is paper/captions/<name>.rst.
@@ -38,21 +39,23 @@ def figures_of(config: dict) -> list[str]:
 
 def delta_method(config: dict) -> str | None:
     """The method whose delta maps are shown: LAW, or the last that has any; None if none has."""
-    synthesis = config["synthesis"]
     methods = [
         name
-        for name in synthesis["methods"]
-        if resolve(synthesis, "methods", name).get("weighting") == "law"
+        for name in config["synthesis"]["methods"]
+        if method_settings(config, name).weighting == "law"
     ]
     return "law" if "law" in methods else next(reversed(methods), None)
 
 
 def law_settings(config: dict) -> dict[str, float]:
-    """LAW's gamma and bounds, as the first method that clamps has them; none where none does."""
-    synthesis = config["synthesis"]
-    laws = (resolve(synthesis, "methods", name) for name in synthesis["methods"])
-    clamped = next((law for law in laws if law.get("clamp")), {})
-    return {key: clamped[key] for key in ("gamma", "w_min", "w_max") if key in clamped}
+    """LAW's gamma and bounds, as the first method by LAW that clamps has them; else the defaults.
+
+    Only what differs from the defaults is named.
+    """
+    recipes = (method_settings(config, name) for name in config["synthesis"]["methods"])
+    clamped = (recipe for recipe in recipes if recipe.weighting == "law" and recipe.clamp)
+    law = next(clamped, ControlNetRecipe()).differing()
+    return {key: law[key] for key in ("gamma", "w_min", "w_max") if key in law}
 
 
 def cost_table(config: dict) -> str | None:

@@ -1,45 +1,76 @@
 """How a raw image set is read."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Strict, field_validator
+from pydantic_core import PydanticCustomError
+
+from workflow_src.study.registries import RAW_FORMATS
+from workflow_src.study.settings import (
+    Count,
+    Distinct,
+    Fraction,
+    OptionalText,
+    Options,
+    Settings,
+    Share,
+    Text,
+    named_in,
+)
 
 
-@dataclass
-class Reading:
-    """How a raw set is read.
+def _rising(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise PydanticCustomError("rising", "rising limits")
+    return window
 
-    Args:
-        format: "photographs" (PraNet's folders, or one folder of images and masks), "kits19", or
-            your own.
-        options: what a format of your own takes besides these.
-        test_sets: photographs: the test sets wanted; null takes those that are there.
-        test_fraction: part of the cases to test on; null for photographs in PraNet's layout.
-        validation_fraction: part of the training cases that picks checkpoints.
-        split_seed: seed of the splits.
-        empty_masks: what to do with a mask that is all background: keep, drop or refuse.
-        cases: photographs: table of stems and cases; a cases.csv beside images/ goes before it.
-        case_pattern: photographs: regular expression whose first group, in a stem, is the case.
-        large_lesions: photographs: refuse a folder in most of whose masks the lesion fills more
-            than half of the image, as it seems to in masks that are black on white; or keep it.
-        plane: kits19: axial, coronal or sagittal.
-        window: kits19: Hounsfield units that become black and white.
-        target: kits19: labels that make the foreground.
-        slices: kits19: slices with the target, or all.
-        split: kits19: by case; leaky_slice puts one patient's slices on both sides.
-    """
+
+def _folder_name(name: str) -> str:
+    if "/" in name or name in ("all", ".", ".."):
+        raise PydanticCustomError("folder_name", "the name of a folder, other than all")
+    return name
+
+
+class Reading(Settings):
+    """How a raw set is read."""
 
     format: str = "photographs"
-    options: dict[str, Any] = field(default_factory=dict)
-    test_sets: list[str] | None = None
-    test_fraction: float | None = None
-    validation_fraction: float = 0.1
-    split_seed: int = 0
+    """photographs (PraNet's folders, or one folder of images and masks), kits19 (its cases), or
+    your own."""
+    options: Options = {}
+    """What a format of your own takes besides these."""
+    test_sets: Distinct[Annotated[Text, AfterValidator(_folder_name)]] | None = None
+    """Photographs: the test sets wanted; one that is missing is shown as not run. Null takes those
+    that are there."""
+    test_fraction: Share | None = None
+    """Part of the cases to test on; null for photographs in PraNet's layout."""
+    validation_fraction: Fraction = 0.1
+    """Part of the training cases that picks checkpoints. The paper names no validation set; test
+    images never pick anything here."""
+    split_seed: Count = 0
+    """Seed of the splits."""
     empty_masks: Literal["keep", "drop", "refuse"] = "keep"
-    cases: str | None = None
-    case_pattern: str | None = None
+    """Photographs: what to do with a mask that is all background."""
+    cases: OptionalText = None
+    """Photographs: table of stems and cases (stem, case, and sources where stems repeat). A
+    cases.csv beside images/ goes before it; what nothing names is guessed from likeness."""
+    case_pattern: OptionalText = None
+    """Photographs: regular expression whose first group, in a file's stem, is its case; (.+) makes
+    each image a case."""
     large_lesions: Literal["refuse", "keep"] = "refuse"
+    """Photographs: refuse a folder in most of whose masks the lesion fills more than half of the
+    image, as it seems to in masks that are black on white; or keep it."""
     plane: Literal["axial", "coronal", "sagittal"] = "axial"
-    window: tuple[float, float] = (-160.0, 240.0)
+    """KiTS19: slicing plane; orientation comes from each header."""
+    window: Annotated[tuple[float, float], Strict(False), AfterValidator(_rising)] = (-160.0, 240.0)
+    """KiTS19: Hounsfield units that become black and white."""
     target: Literal["kidney_and_tumour", "tumour"] = "kidney_and_tumour"
+    """KiTS19: labels that make the foreground. The paper's 96-98 Dice needs kidney and tumour
+    together: the challenge's best tumour Dice was 0.85."""
     slices: Literal["lesion", "all"] = "lesion"
+    """KiTS19: slices that show the target, or all."""
     split: Literal["case", "leaky_slice"] = "case"
+    """KiTS19: split by patient; leaky_slice puts one patient's slices on both sides, which inflates
+    scores, only to show that."""
+
+    _known_format = field_validator("format")(named_in(RAW_FORMATS))

@@ -1,0 +1,48 @@
+"""The image sets of a study: what they are called, where they come from, how they are read."""
+
+from workflow_src.study.phantoms import Phantom
+from workflow_src.study.reading import Reading
+from workflow_src.study.settings import (
+    Entry,
+    Name,
+    OptionalText,
+    Settings,
+    Sha256,
+    Text,
+)
+
+
+class Download(Entry):
+    """Where a raw set is fetched from; not needed with a root or phantoms."""
+
+    archives: dict[Text, Text] = {}
+    """Photographs: addresses of TrainDataset.zip and TestDataset.zip."""
+    sha256: dict[Text, Sha256 | None] = {}
+    """Photographs: checksums of the archives. PraNet publishes none; null records what arrived."""
+    imaging_repository: Text = ""
+    """KiTS19: Hugging Face data set of the volumes."""
+    imaging_revision: Text = ""
+    """KiTS19: its commit."""
+    labels_url: Text = ""
+    """KiTS19: address of the labels, with {case}."""
+    labels_sha256: Text = ""
+    """KiTS19: file of the labels' checksums."""
+
+
+class Dataset(Settings):
+    """An image set."""
+
+    label: Text
+    """Name in tables."""
+    lesion: Name
+    """Name of the foreground label."""
+    prompt: Text
+    """Caption of every image."""
+    root: OptionalText = None
+    """Folder of your own copy of the raw set. Null downloads it to data/<name>."""
+    phantom: Phantom | None = None
+    """Draw phantoms instead of reading a real set."""
+    download: Download = Download()
+    """Where the raw set is fetched from; not needed with a root or phantoms."""
+    reading: Reading
+    """How the raw set is read."""
