@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from workflow_src import make_phantoms, prepare_data
+from workflow_src.data.arrays import file_sha256, large_sha256
 from workflow_src.data.prepared import PreparedSet
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,17 @@ SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 def changed(settings, **changes):
     """A copy of settings with some of them changed, checked like any other."""
     return type(settings)(**settings.model_dump() | changes)
+
+
+def record_again(folder: Path) -> None:
+    """Make a prepared set that a test has changed one that was written so."""
+    meta = json.loads((folder / "meta.json").read_text())
+    files = [folder / name for name in meta["sha256"]]
+    meta |= {
+        "sha256": {f.name: file_sha256(f) for f in files},
+        "spread_sha256": large_sha256(files),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta))
 
 
 @pytest.fixture(scope="session")

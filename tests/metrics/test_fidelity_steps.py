@@ -8,6 +8,7 @@ import pytest
 from workflow_src import extract_features, gather_samples, score_fidelity, score_floors
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.fidelity import frechet_distance
 
@@ -40,6 +41,8 @@ def synthetic(polyps, tmp_path_factory):
         (folder / "shard").mkdir()
         for part, array in parts.items():
             np.save(folder / "shard" / f"{part}.npy", array)
+        files = {f.name: file_sha256(f) for f in (folder / "shard").iterdir()}
+        write_json(folder / "shard" / "shard.json", {"sha256": files})
         gather_samples.main(polyps.folder, [folder / "shard"], folder / "set", name)
         return folder / "set"
 

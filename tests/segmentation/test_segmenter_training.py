@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, record_again
 from safetensors.torch import load_file
 
 from workflow_src import train_segmenter
@@ -119,6 +119,7 @@ def changed_copy(prepared, folder: Path, split: str):
             noise = np.random.default_rng(row).integers(0, 256, array[row].shape)
             array[row] = noise if name == "images" else 0
         np.save(folder / f"{name}.npy", array)
+    record_again(folder)
     return folder
 
 
@@ -157,6 +158,7 @@ def test_without_validation_images_the_last_weights_are_kept(polyps, tmp_path):
     shutil.copytree(polyps.folder, folder)
     index = (folder / "index.csv").read_text().replace(",val,", ",train,")
     (folder / "index.csv").write_text(index)
+    record_again(folder)
     train_segmenter.main(folder, tmp_path / "run", recipe())
     facts = json.loads((tmp_path / "run" / "recipe.json").read_text())
     assert facts["outcome"]["best_epoch"] == 3
@@ -189,16 +191,6 @@ def test_rescaled_batches_train_at_rounded_sides(polyps):
         assert set(masks.unique().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"architecture": "unet"}, ["'unet'", "mkunet"]),
-        ({"options": {"stages": [0]}}, ["mkunet", "stages"]),
-    ],
-)
-def test_an_architecture_that_cannot_be_built_is_the_users_to_mend(
-    polyps, tmp_path, settings, words
-):
-    with pytest.raises(InputError) as error:
-        train_segmenter.main(polyps.folder, tmp_path / "run", recipe(**settings))
-    assert all(word in str(error.value) for word in words), str(error.value)
+def test_options_that_an_architecture_does_not_have_are_named(polyps, tmp_path):
+    with pytest.raises(InputError, match="mkunet has no option 'stages'"):
+        train_segmenter.main(polyps.folder, tmp_path / "run", recipe(options={"stages": [0]}))

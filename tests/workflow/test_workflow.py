@@ -117,9 +117,12 @@ def test_one_table_plans_only_what_it_needs(snakemake):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("sedes=[0]", "sedes is no known key; did you mean seeds?"),
+        ("sedes=[0]", "sedes is not a known key; did you mean seeds?"),
         ("synthesis={image_size: 65}", "synthesis.image_size is 65"),
-        ("datasets={polyps: {root: /nowhere}}", "datasets.polyps.root is '/nowhere', no folder"),
+        (
+            "datasets={polyps: {root: /nowhere}}",
+            "datasets.polyps.root is '/nowhere', which is not a folder",
+        ),
         (
             "metrics={extractors: {clip: {path: clip.pt}}}",
             "metrics.extractors.clip.path is 'clip.pt', which is not here",
