@@ -32,14 +32,14 @@ def main(
     from workflow_src.diffusion.latents import cache_latents
     from workflow_src.diffusion.small import CROSS_ATTENTION_DIM
 
-    if (backbone is None) == (autoencoder is None):
-        raise InputError("give either --backbone or --autoencoder")
-    if backbone:
+    if backbone and not autoencoder:
         vae = models.load_vae(backbone)
         text = models.embed_prompts(backbone, [prompt, ""])
-    else:
+    elif autoencoder and not backbone:
         vae = models.load_autoencoder(autoencoder / "vae")
         text = models.prompt_codes([prompt, ""], CROSS_ATTENTION_DIM)
+    else:
+        raise InputError("give either --backbone or --autoencoder")
     with whole_folder(output, "latents.json") as folder:
         facts = cache_latents(vae, text, PreparedSet(data), folder, batch, best_device())
         facts |= {"prompt": prompt, "provenance": provenance("workflow_src.cache_latents")}

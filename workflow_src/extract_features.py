@@ -25,7 +25,7 @@ def main(data: Path, output: Path, extractors: dict[str, dict], batch: int = 32)
     loaded = {name: make_extractor(name, device, **given) for name, given in extractors.items()}
     features = extract(loaded, prepared.images, batch, device)
     with whole_folder(output, "features.json") as folder:
-        np.savez(folder / "features.npz", **features)
+        np.savez(folder / "features.npz", allow_pickle=False, **features)
         facts = {"data": prepared.meta["sha256"]}
         facts["extractors"] = {name: described(extractor) for name, extractor in loaded.items()}
         facts["provenance"] = provenance("workflow_src.extract_features")

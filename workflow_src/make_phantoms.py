@@ -1,6 +1,7 @@
 """Write phantom image sets to disk in the raw layouts that users have: PraNet's and KiTS19's."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,8 @@ TEST_SETS = {"Phantom-A": ("images", "masks", ".png", ".jpg"),
 
 def _save_image(array: np.ndarray, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **({"quality": 90} if path.suffix == ".jpg" else {}))
+    options: dict[str, Any] = {"quality": 90} if path.suffix == ".jpg" else {}
+    Image.fromarray(array).save(path, **options)
 
 
 def write_polyps(folder: Path, phantom: Phantom) -> None:

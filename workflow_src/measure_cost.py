@@ -45,8 +45,8 @@ def main(
     nnunet = model == "nnunet"
     members = [] if nnunet else [place_of(SEGMENTERS, model, "a segmenter")]
     network = planned_network(plan) if nnunet else build_segmenter(model, **(options or {}))
-    device = device or best_device()
-    network.to(device)
+    where = device or best_device()
+    network.to(where)
     flops = cost.count_flops(network, size)
     facts = {
         "model": model,

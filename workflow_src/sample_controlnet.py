@@ -65,9 +65,9 @@ def main(
 
     if (data is None) == (masks is None):
         raise InputError("give either --data or --masks")
-    if masks is not None and size is None:
-        raise InputError("--masks needs --size, the side length the ControlNet was trained at")
     if masks is not None:
+        if size is None:
+            raise InputError("--masks needs --size, the side length the ControlNet was trained at")
         refuse_foreign(output, MARKER, "--output")
     sampler = Sampler(backbone, trained, prompt, recipe, best_device())
     facts = {
@@ -76,9 +76,9 @@ def main(
         "seed": seed,
         "trained": file_sha256(trained / "recipe.json"),
     }
-    if masks is not None:
+    if masks is not None and size is not None:
         sample_folder(sampler, masks, output, size, facts)
-    else:
+    elif data is not None:
         facts |= {"shard": [shard, shards], "data": PreparedSet(data).meta["sha256"]}
         sample_shard(sampler, PreparedSet(data), output, facts)
 
@@ -103,6 +103,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     file, done_file = content / "images.npy", state.folder / "done"
     done = int(done_file.read_text()) if done_file.is_file() and file.is_file() else 0
     shape = (len(numbers), side, side, channels)
+    images: np.memmap
     if done:
         images = np.lib.format.open_memmap(file, mode="r+")
     else:

@@ -1,6 +1,7 @@
 """Score a synthetic set against the real training set: distances, neighbours, copies."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def main(
         raise InputError(f"{features} was made by other extractors: extract the features again")
     ours = extract(loaded, synthetic.images, batch, device)
     pairs = conditioning_masks(len(synthetic), len(train))
-    result = {"real_images": len(train), "images": len(synthetic)}
+    result: dict[str, Any] = {"real_images": len(train), "images": len(synthetic)}
     with (
         np.load(features / "features.npz") as theirs,
         facts_of(floors / "real_halves.json") as halves,

@@ -31,7 +31,8 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     train, test = prepared.rows("train"), prepared.rows("test")
     images = sizes(len(train), round(len(train) * per_mask))
     fewer = [size for size in images if size <= len(test)] or [len(test)]
-    halves, tested = ({"real_images": len(train), "images": n[-1]} for n in (images, fewer))
+    halves: dict[str, Any] = {"real_images": len(train), "images": images[-1]}
+    tested: dict[str, Any] = {"real_images": len(train), "images": fewer[-1]}
     with np.load(features / "features.npz") as found:
         for name, facts in extractors.items():
             real, held_out = found[name][train], found[name][test]

@@ -22,4 +22,4 @@ def of_all_processes(what: str, of_one: int, gpus: int) -> int:
 
 def grown(asked: int, attempt: int, limit: float) -> int:
     """What an attempt, from 1, asks for: more each time, up to the limit."""
-    return min(asked * attempt, max(asked, limit))
+    return int(min(asked * attempt, max(asked, limit)))

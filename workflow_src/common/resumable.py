@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
@@ -88,13 +89,14 @@ class CsvLog:
     def __init__(self, path: Path, step: int):
         rows = list(csv.DictReader(path.open())) if step and path.is_file() else []
         self._kept = [row for row in rows if int(row["step"]) <= step]
-        self.path, self._file, self._writer = path, None, None
+        self.path = path
+        self._writer: csv.DictWriter | None = None
 
-    def add(self, row: dict[str, float | int | None]) -> None:
+    def add(self, row: Mapping[str, float | int | None]) -> None:
         """Append a row; the first row names the columns. None leaves its place empty."""
         if self._writer is None:
-            self._file = self.path.open("w", buffering=1)
-            self._writer = csv.DictWriter(self._file, list(row))
+            file = self.path.open("w", buffering=1)
+            self._writer = csv.DictWriter(file, list(row))
             self._writer.writeheader()
             self._writer.writerows(self._kept)
         self._writer.writerow(

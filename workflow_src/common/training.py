@@ -104,8 +104,8 @@ def set_rate(optimizer: Optimizer, factor: float) -> None:
 def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     """Exponential moving average of a model's weights, with a short memory early on."""
 
-    def average(mean: Tensor, now: Tensor, n: Tensor) -> Tensor:
-        weight = torch.clamp((1.0 + n) / (10.0 + n), max=decay)
+    def average(mean: Tensor, now: Tensor, n: Tensor | int) -> Tensor:
+        weight = torch.clamp(torch.as_tensor((1.0 + n) / (10.0 + n)), max=decay)
         return mean.lerp(now, (1 - weight).to(mean.dtype))
 
     return AveragedModel(model, avg_fn=average, use_buffers=True)
@@ -161,7 +161,7 @@ class Journal:
                 f"step {step + 1} is not finite ({bad}), on data rows {self.rows(step)}: lower the "
                 "learning rate or raise the precision; the last checkpoint is kept"
             )
-        row = {"step": self._waiting[-1][0] + 1}
+        row: dict[str, float | int | None] = {"step": self._waiting[-1][0] + 1}
         row |= {n: summed_up(n, v).item() for n, v in zip(names, values.T, strict=True)}
         largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
         row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}

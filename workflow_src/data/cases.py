@@ -99,7 +99,7 @@ def _from_table(path: Path, records: list[Record]) -> dict[tuple[str, str], str]
     """Rows whose sources are all read count, and must then match: another set has other stems."""
     sources = {record.source for record in records}
     there = {(record.source, record.stem) for record in records}
-    said = {}
+    said: dict[tuple[str, str], str] = {}
     for row in read_table(path):
         named = row.get("sources") or ""
         among = set(named.split("|")) if named else sources

@@ -34,6 +34,6 @@ def synthetic_records(prepared: PreparedSet, method: str, count: int) -> list[Re
     for number, mask in enumerate(conditioning_masks(count, len(rows))):
         row, copy = rows[mask], number // len(rows)
         stem = f"{method}_{prepared.index.source[row]}_{prepared.index.stem[row]}_{copy}"
-        case, side = prepared.index.case[row], prepared.size
-        records.append(Record(stem, f"synthetic/{method}", case, "train", side, side))
+        case, shape = prepared.index.case[row], prepared.masks.shape[1:]
+        records.append(Record(stem, f"synthetic/{method}", case, "train", *shape))
     return records

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ def passes_per_step(recipe: ControlNetRecipe, processes: int) -> int:
     return recipe.batch_size // together
 
 
-def require_fit(recipe: ControlNetRecipe, size: int, side: int) -> None:
+def require_fit(recipe: ControlNetRecipe, size: int | None, side: int) -> None:
     """See that the hint encoder brings masks of one size to latents of the other.
 
     Raises:
@@ -148,7 +149,7 @@ def train_controlnet(
     unet.to(device, memory_format=torch.channels_last)
     if recipe.precision != "fp32":
         unet.to(DTYPES[recipe.precision])
-    bare.to(device, memory_format=torch.channels_last)
+    bare.to(device).to(memory_format=torch.channels_last)
     objective, optimizer = accelerator.prepare(bare, new_optimizer(bare, recipe))
     average = moving_average(bare, recipe.ema) if recipe.ema else None
     parts = {"objective": bare, "optimizer": optimizer}
@@ -207,7 +208,7 @@ def train_controlnet(
             preview(step + 1, bare)
     if not accelerator.is_main_process:
         return None
-    final = average.module if average else bare
+    final = cast(Objective, average.module) if average else bare
     save_delta(final, data, schedule, recipe.steps, state.folder)
     return final.cpu()
 

@@ -76,5 +76,6 @@ def load_latents(folder: Path) -> Latents:
             "`python -m workflow_src.cache_latents`"
         )
     with facts_of(marker) as facts:
-        keys = {"sha256": facts["sha256"], "data": facts["data"]}
-    return Latents(**load_file(folder / "latents.safetensors"), **keys)
+        sha256, data = facts["sha256"], facts["data"]
+    tensors = load_file(folder / "latents.safetensors")
+    return Latents(tensors["mean"], tensors["std"], tensors["text"], tensors["empty"], sha256, data)

@@ -33,8 +33,8 @@ class LAW(Weighting):
             nn.SiLU(),
             nn.Conv2d(hidden, 1, 3, padding=1),
         )
-        nn.init.zeros_(self.phi[-1].weight)
-        nn.init.zeros_(self.phi[-1].bias)
+        for parameter in self.phi[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def delta(self, seen: Seen) -> Tensor:
         """Eq. 4: δ = σ(φ(f_t, m) / τ), (B, 1, h, w) in (0, 1)."""
@@ -43,6 +43,7 @@ class LAW(Weighting):
 
     def forward(self, seen: Seen, delta: Tensor | None) -> Tensor:
         """w_final, by Eqs. 5 to 7."""
+        assert delta is not None  # it has_delta
         return adaptive_weights(delta, seen.mask, self.recipe)
 
 

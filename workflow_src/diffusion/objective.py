@@ -1,6 +1,7 @@
 """What a ControlNet training minimises: Equations 2 and 8 to 12, for every method alike."""
 
 import copy
+from typing import Any
 
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
@@ -23,7 +24,7 @@ def preserve_variance(hint_encoder: nn.Module) -> None:
     By PyTorch's default each of its layers halves the signal or more, and ControlNets spend their
     first thousands of steps on undoing that.
     """
-    for layer in (hint_encoder.conv_in, *hint_encoder.blocks):
+    for layer in (hint_encoder.conv_in, *hint_encoder.blocks):  # type: ignore[misc]
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
@@ -100,7 +101,7 @@ class Objective(nn.Module):
         copied.__dict__ = copy.deepcopy(self.__dict__, memo)
         return copied
 
-    def _decoders(self) -> tuple[Decoder, Decoder | None]:
+    def _decoders(self) -> tuple[Any, Any]:
         if self.recipe.train_decoder:
             return self.decoder, self.teacher_decoder
         return self._shared_decoder[0], self._shared_decoder[0]
@@ -126,7 +127,7 @@ class Objective(nn.Module):
         student = self._decode(decoder, encoded, skips, middle)
         if not self.recipe.teacher:
             return student, None
-        more_skips, more_middle = self.teacher_controlnet(
+        more_skips, more_middle = self.teacher_controlnet(  # type: ignore[misc]
             z_t, t, text, batch["image"], return_dict=False
         )
         mixed = [a + b for a, b in zip(skips, more_skips, strict=True)]
@@ -134,7 +135,8 @@ class Objective(nn.Module):
 
     def seen(self, batch: Batch, student: Tensor) -> Seen:
         """What weightings see of a batch and of the student's prediction (B, C, h, w)."""
-        mask = mask_at_latent(batch["mask"].float(), student.shape[-2:], self.recipe.mask_resize)
+        size = (student.shape[-2], student.shape[-1])
+        mask = mask_at_latent(batch["mask"].float(), size, self.recipe.mask_resize)
         f_t = student.detach() if self.recipe.detach_features else student
         return Seen(mask, f_t, batch["t"], batch["alpha_bar"][:, None, None, None])
 
@@ -145,7 +147,7 @@ class Objective(nn.Module):
 
     def deltas(self, seen: Seen) -> dict[str, Tensor]:
         """δ (B, 1, h, w) of each weighting that has one, the student's first."""
-        return {n: each.delta(seen) for n, each in self.weightings.items() if each.has_delta}
+        return {n: each.delta(seen) for n, each in self.weightings.items() if each.has_delta}  # type: ignore[operator]
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, Eq. 12, and what to log of it.
@@ -176,7 +178,7 @@ class Objective(nn.Module):
             terms["loss_distillation"] = (w_distillation * gap).mean()  # Eq. 11
         if deltas and recipe.lambda_dice:
             dice = [dice_regulariser(delta, seen.mask).mean() for delta in deltas.values()]
-            terms["loss_dice"] = sum(dice)  # Eq. 9
+            terms["loss_dice"] = torch.stack(dice).sum()  # Eq. 9
         loss = (  # Eq. 12; a term that a method does not have is 0
             terms["loss_student"]
             + recipe.beta_teacher * terms.get("loss_teacher", 0.0)

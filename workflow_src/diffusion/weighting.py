@@ -5,6 +5,7 @@ All maps are (B, 1, h, w) at latent resolution; means and sums are taken per ima
 result does not depend on how images are batched.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -77,7 +78,7 @@ class RatioClamped(Weighting):
         return stabilised(ratio_weights(seen.mask), self.recipe)
 
 
-def mask_at_latent(mask: Tensor, size: tuple[int, int], how: str = "area") -> Tensor:
+def mask_at_latent(mask: Tensor, size: Sequence[int], how: str = "area") -> Tensor:
     """Bring masks to latent resolution.
 
     Args:

@@ -1,6 +1,7 @@
 """How close one set of images is to another, from their features: FID, KID, CLIP-I and CMMD."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ def frechet_distance(real: np.ndarray, synthetic: np.ndarray) -> float:
         real: (N, D).
         synthetic: (M, D).
     """
-    roots, means = [], []
+    roots: list[Any] = []
+    means = []
     for features in (real, synthetic):
         values = features.astype(np.float64)
         means.append(values.mean(axis=0))

@@ -60,7 +60,7 @@ def manifolds(real: np.ndarray, synthetic: np.ndarray, nearest: int = NEAREST) -
 
 
 def nearest_of(
-    features: np.ndarray, training: np.ndarray, apart_from: tuple[np.ndarray, np.ndarray] = ()
+    features: np.ndarray, training: np.ndarray, apart_from: tuple[np.ndarray, ...] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest training image of each image.
 

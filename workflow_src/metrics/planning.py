@@ -61,7 +61,7 @@ def power(spread: Spread, effect: float, seeds: int, cases: int, level: float) -
     both = spread.both * 2 / (seeds * cases) if cases else 0.0
     by_seed = np.nan_to_num(spread.seed) * 2 / seeds + both
     seen = by_seed * rng.chisquare(freedom, DRAWS) / freedom
-    by_case = case_freedom = 0.0
+    by_case, case_freedom = np.zeros(1), 0.0
     total = by_seed
     if cases:
         case_freedom = max(spread.evenness * cases - 1, 1e-3)
@@ -70,7 +70,7 @@ def power(spread: Spread, effect: float, seeds: int, cases: int, level: float) -
         seen = np.maximum(seen - both * rng.chisquare(pairs, DRAWS) / pairs, 0.0)
         total += spread.case / cases
     value = effect + np.sqrt(total) * rng.standard_normal(DRAWS)
-    estimate = Estimate(0.0, seen, freedom, by_case, case_freedom)
+    estimate = Estimate(0.0, seen, freedom, by_case, case_freedom)  # type: ignore[arg-type]
     found = np.abs(value) > np.sqrt(estimate.squared_half_width(level / 2))
     return float((found & (np.sign(value) == np.sign(effect))).mean())
 

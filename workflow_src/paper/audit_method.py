@@ -34,7 +34,8 @@ def readings(entry: dict, paper: dict) -> tuple[set[str], str]:
 def differences(paper: dict, study: Study) -> list[Finding]:
     """Every difference that the text states, against its cells."""
     findings, fitting = [], []
-    units, statements = defaultdict(set), defaultdict(list)
+    units: defaultdict[tuple, set[str]] = defaultdict(set)
+    statements: defaultdict[tuple, list] = defaultdict(list)
     for entry in paper["text"]["differences"]:
         fits, sums = readings(entry, paper)
         pair = (tuple(entry["of"]), tuple(entry["than"]))

@@ -42,7 +42,7 @@ class TableSpec:
     real: dict[str, str] = field(default_factory=dict)
 
 
-def value_at(facts: dict, path: tuple[str, ...]):
+def value_at(facts: dict | None, path: tuple[str, ...]):
     """Follow keys into a metrics file; None where the measure was not run."""
     for key in path:
         if facts is None:

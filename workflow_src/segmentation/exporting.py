@@ -43,6 +43,7 @@ def write_onnx(model: FromPixels, file: Path, facts: dict[str, str]) -> None:
             program, dynamo=True, verbose=False, dynamic_shapes=(AXES,),
             input_names=["image"], output_names=["logits"],
         )  # fmt: skip
+    assert exported is not None  # as of dynamo=True
     for node in exported.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, four times as large as the weights
     exported.model.metadata_props.update(facts)

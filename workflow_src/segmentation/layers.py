@@ -1,6 +1,7 @@
 """What several segmenters share."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +45,7 @@ class _Upsample(torch.autograd.Function):
         return _upsample_gradient(gradient, ctx.shape, ctx.channels_last), None, None
 
 
-def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
     """Resize (B, C, H, W) to a size, bilinearly."""
     if x.requires_grad:
         return _Upsample.apply(x, *size)

@@ -45,8 +45,8 @@ class BidirectionalSkipAttention(nn.Module):
             nn.Linear(2 * channels, channels), nn.ReLU(), nn.Linear(channels, 1), nn.Sigmoid()
         )
         for out in (self.out_decoder, self.out_encoder):
-            nn.init.zeros_(out.weight)
-            nn.init.zeros_(out.bias)
+            for parameter in out.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, decoder: Tensor, encoder: Tensor) -> tuple[Tensor, Tensor]:
         """Eqs. 14 to 17.
@@ -58,7 +58,7 @@ class BidirectionalSkipAttention(nn.Module):
         Returns:
             d'_i and e'_i, likewise.
         """
-        size = decoder.shape[-2:]
+        size = (decoder.shape[-2], decoder.shape[-1])
         grid = (min(self.grid, size[0]), min(self.grid, size[1]))
         d, e = F.adaptive_avg_pool2d(decoder, grid), F.adaptive_avg_pool2d(encoder, grid)
 

@@ -43,7 +43,7 @@ class FromPixels(nn.Module):
             # digit into a level.
             x = x.clamp(0, 255)
             return F.interpolate(self.network(normalised(x)), (height, width), mode="bilinear")
-        stride = self.network.stride
+        stride = int(self.network.stride)  # type: ignore[arg-type]
         padded = F.pad(image, (0, -width % stride, 0, -height % stride))
         return self.network(normalised(padded))[..., :height, :width]
 

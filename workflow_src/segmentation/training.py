@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.resumable import CsvLog, State
 from workflow_src.common.training import (
     Journal,
+    Stateful,
     best_device,
     cosine,
     generator_for,
@@ -44,10 +46,12 @@ class Best:
     """The weights that did best on the validation images so far; without any, the latest."""
 
     def __init__(self):
-        self.dice, self.epoch, self.weights = -1.0, 0, {}
+        self.dice: float | None = -1.0
+        self.epoch = 0
+        self.weights: dict[str, Tensor] = {}
 
     def offer(self, dice: float | None, epoch: int, model: nn.Module) -> None:
-        if dice is None or dice > self.dice:
+        if dice is None or self.dice is None or dice > self.dice:
             self.dice, self.epoch = dice, epoch
             self.weights = copy.deepcopy({n: v.cpu() for n, v in model.state_dict().items()})
 
@@ -94,7 +98,7 @@ def train_segmenter(
     device = best_device()
     torch.manual_seed(seed)
     model = build_segmenter(recipe.architecture, **recipe.options)
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     train = Batches(prepared, prepared.rows("train"), recipe, device)
     if len(train) == 0:
         raise InputError(f"{prepared.folder} has no training images: prepare a set that has some")
@@ -103,7 +107,7 @@ def train_segmenter(
     steps = recipe.epochs * steps_per_epoch
     optimizer = make_optimizer(model, recipe, steps * len(recipe.scales))
     best = Best()
-    parts = {"model": model, "optimizer": optimizer, "best": best}
+    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "best": best}
     start = resume(state, parts)
     network = compiled(model) if compiles(recipe, steps, device) else model
 
@@ -158,7 +162,7 @@ def compiled(model: nn.Module) -> nn.Module:
     """
     on_gpu = next(model.parameters()).is_cuda
     mode = "reduce-overhead" if on_gpu else "default"
-    return torch.compile(model, dynamic=False, mode=mode)
+    return cast(nn.Module, torch.compile(model, dynamic=False, mode=mode))
 
 
 def _scaled(x: Tensor, y: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -183,7 +187,7 @@ def update(
     criterion = LOSSES[recipe.loss]
     loss = criterion(logits.float(), y)
     if auxiliary:
-        for weight, side in zip(network.auxiliary_weights, auxiliary, strict=True):
+        for weight, side in zip(cast(tuple, network.auxiliary_weights), auxiliary, strict=True):
             loss = loss + weight * criterion(side.float(), y)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -18,6 +18,8 @@ from typing import Literal
 
 from workflow_src.study.registries import EXTRACTORS
 
+Best = Literal["low", "high", ""]
+
 
 @dataclass(frozen=True)
 class MetricsFile:
@@ -81,7 +83,7 @@ class Column:
     title: str
     kind: str
     path: tuple[str, ...]
-    best: Literal["low", "high", ""] = ""
+    best: Best = ""
     decimals: int = 2
     scale: float = 1.0
     extractor: str = ""
@@ -113,7 +115,7 @@ def _by_features(extractor: str) -> dict[str, Column]:
     """What the features of any extractor give."""
     title = EXTRACTOR_TITLES.get(extractor, extractor)
 
-    def column(measure: str, key: str, best: str, decimals: int, scale: float = 1.0) -> Column:
+    def column(measure: str, key: str, best: Best, decimals: int, scale: float = 1.0) -> Column:
         heading = f"{measure}, {title}"
         return Column(heading, "fidelity", (extractor, key), best, decimals, scale, extractor)
 

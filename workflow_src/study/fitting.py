@@ -11,7 +11,9 @@ def check_method(config: dict, name: str) -> None:
         InputError: if it does not.
     """
     backbone, recipe = config["backbone"], method_settings(config, name)
-    levels = 4 if backbone["kind"] == "stable-diffusion" else len(backbone["autoencoder"]["widths"])
+    levels: int | None = len(backbone["autoencoder"]["widths"])
+    if backbone["kind"] == "stable-diffusion":
+        levels = 4
     if backbone["kind"] == "small" and backbone["autoencoder"]["path"]:
         levels = None  # known only once the given autoencoder is read
     if levels and len(recipe.hint_channels) != levels:

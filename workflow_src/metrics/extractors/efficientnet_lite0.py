@@ -30,8 +30,8 @@ class EfficientNetLite0(nn.Module):
         # The layers come in the same order under other names.
         names = network.state_dict()
         network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
-        network.reset_classifier(0)
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
+        network.reset_classifier(0)  # type: ignore[operator]
+        self.network = network.to(device).to(memory_format=torch.channels_last).eval()
 
     def forward(self, images: Tensor) -> Tensor:
         pixels = normalised(resized(images, self.side), (127 / 255,) * 3, (128 / 255,) * 3)
