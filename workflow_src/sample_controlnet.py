@@ -7,6 +7,7 @@ again, it samples them again, in place of all that an earlier call wrote. See th
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -103,7 +104,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     file, done_file = content / "images.npy", state.folder / "done"
     done = int(done_file.read_text()) if done_file.is_file() and file.is_file() else 0
     shape = (len(numbers), side, side, channels)
-    images: np.memmap
+    images: Any  # a memory map, unless it is empty
     if done:
         images = np.lib.format.open_memmap(file, mode="r+")
     else:

@@ -1,6 +1,7 @@
 """Score real images against real images: what the scores of synthetic ones are worth."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 

@@ -5,6 +5,7 @@ Almost every case is the same 2 x 2 mask with one lesion pixel: r = 1/4.
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import tensor
 from torch.testing import assert_close
 
@@ -295,5 +296,5 @@ def test_options_that_a_weighting_does_not_have_are_named():
         recipe = ControlNetRecipe(weighting="min_snr", weighting_options=options)
         with pytest.raises(InputError, match=message):
             make_weighting("min_snr", recipe, channels=4)
-    with pytest.raises(InputError, match="'lwa' is not a weighting; allowed: uniform, ratio"):
+    with pytest.raises(ValidationError, match="weighting\n  uniform, ratio, .*input_value='lwa'"):
         ControlNetRecipe(weighting="lwa")

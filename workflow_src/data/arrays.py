@@ -20,7 +20,7 @@ BLOCK, BLOCKS = 2**20, 64  # what is hashed of a larger one
 AGAIN = "copy it again, or remove its folder and make it again"
 
 
-def reserved_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
+def reserved_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A new uint8 array in a file, of zeros, mapped for writing; all of its disk space is taken.
 
     Raises:
