@@ -1,11 +1,14 @@
-# make demo   sets up once, then runs the demo study to the end
-# make test   sets up once, then runs the tests
+# make demo            sets up once, then runs the demo study to the end
+# make test            sets up once, then runs the tests, and reports their coverage
+# make test-fast       the quick ones among them, while you work
 # make test-slurm      runs a small study under a Slurm that it starts here: root only
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
-# make preflight   checks data, weights, disk, environment, GPUs and Slurm for a study: CONFIG=...
-# make cost   estimates the jobs and hours of a study: CONFIG=config/small.yaml for another one
-# make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
+# make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
+# make cost            estimates the jobs and hours of a study: CONFIG=config/small.yaml
+# make schema          renews config/schema.yaml from the models of the settings
+# make lock            resolves requirements.in into requirements.lock (needs `pip install uv`)
+# make audit           looks up known vulnerabilities of what the lock pins (needs the internet)
 
 PYTHON ?= python3
 CORES ?= 2
@@ -13,7 +16,7 @@ CONFIG ?= config/config.yaml
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test test-slurm test-survival lock preflight cost
+.PHONY: setup demo test test-fast test-slurm test-survival preflight cost schema lock audit
 
 setup: $(VENV)/installed
 
@@ -37,14 +40,17 @@ demo: setup
 	@echo "verdicts  results/demo/claims.md, results/demo/audit.md"
 
 test: setup
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered
+
+test-fast: setup
+	@$(VENV)/bin/python -m pytest -m "not slow and not slurm and not on_demand"
 
 test-slurm: setup
 	@command -v slurmd > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
 	  && echo "installing Slurm" && apt-get update -qq \
 	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge; } \
 	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
-	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/test_slurm.py
+	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
 
 preflight: setup
 	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]'
@@ -55,6 +61,13 @@ cost: setup
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \
 	  --work "$$(mktemp -d)" --table results/survival.md
+
+schema: setup
+	@$(VENV)/bin/python -m workflow_src.write_schema
+
+audit: setup
+	@$(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/python -m pip install --quiet pip-audit
+	@$(VENV)-audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -20,6 +20,16 @@ ROOT = Path(__file__).parent.parent
 SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 
 
+# Fixtures that train a diffusion model, or start Snakemake: what uses them is slow.
+SLOW = {"study", "backbone", "latents", "snakemake", "checkout"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if SLOW & set(item.fixturenames):
+            item.add_marker("slow")
+
+
 def changed(settings, **changes):
     """A copy of settings with some of them changed, checked like any other."""
     return type(settings)(**settings.model_dump() | changes)
