@@ -139,8 +139,9 @@ def gradients(objective, batch) -> dict[str, float]:
     return norms
 
 
-def test_both_predictions_are_those_of_diffusers_whole_unet(unet, batch):
-    objective = Objective(unet, recipe_of("distillation"))
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_both_predictions_are_those_of_diffusers_whole_unet(unet, batch, scale):
+    objective = Objective(unet, recipe_of("distillation", teacher_control_scale=scale))
     residuals = []
     for controlnet, hint in (
         (objective.controlnet, batch["mask"].repeat(1, 3, 1, 1)),
@@ -151,10 +152,9 @@ def test_both_predictions_are_those_of_diffusers_whole_unet(unet, batch):
         residuals.append(controlnet(batch["z_t"], batch["t"], batch["text"], hint))
     mask, image = residuals
     down = list(mask.down_block_res_samples), mask.mid_block_res_sample
-    both = [a + b for a, b in zip(down[0], image.down_block_res_samples, strict=True)]
-    for found, (skips, middle) in zip(
-        objective.predict(batch), (down, (both, down[1] + image.mid_block_res_sample)), strict=True
-    ):
+    both = [a + scale * b for a, b in zip(down[0], image.down_block_res_samples, strict=True)]
+    both = both, down[1] + scale * image.mid_block_res_sample
+    for found, (skips, middle) in zip(objective.predict(batch), (down, both), strict=True):
         whole = unet(
             batch["z_t"], batch["t"], batch["text"],
             down_block_additional_residuals=skips, mid_block_additional_residual=middle,

@@ -1,4 +1,18 @@
-"""What a ControlNet training minimises: Equations 2 and 8 to 12, for every method alike."""
+"""What a ControlNet training minimises: Equations 2 and 8 to 12, for every method alike.
+
+The method `distillation` is what LAW's paper says of the adaptive distillation of Qiu et al. (ADC),
+with LAW's weights. It departs from their public code (Qiukunpeng/ADC) in these points:
+
+                                                          here           ADC
+    factor of the image's control in the teacher
+        (`teacher_control_scale`)                         1              0.25
+    weights of student, teacher, distillation (Eq. 12)    1, 0.05, 0.05  1, 0, 0 as released
+    largest gradient norm (`gradient_clip`)               1              not clipped
+    updates (`steps`)                                     500            3,000
+    weight of an empty mask in Eq. 11                     1              0: nothing is distilled
+
+The rest of ADC's loss is the same: the student's own loss is uniform, and Eq. 3 weights Eq. 11.
+"""
 
 import copy
 from typing import Any
@@ -130,8 +144,13 @@ class Objective(nn.Module):
         more_skips, more_middle = self.teacher_controlnet(  # type: ignore[misc]
             z_t, t, text, batch["image"], return_dict=False
         )
-        mixed = [a + b for a, b in zip(skips, more_skips, strict=True)]
-        return student, self._decode(teacher_decoder, encoded, mixed, middle + more_middle)
+        scale = self.recipe.teacher_control_scale
+
+        def mixed(of_mask: Tensor, of_image: Tensor) -> Tensor:
+            return of_mask.add(of_image, alpha=scale)
+
+        both = [mixed(a, b) for a, b in zip(skips, more_skips, strict=True)]
+        return student, self._decode(teacher_decoder, encoded, both, mixed(middle, more_middle))
 
     def seen(self, batch: Batch, student: Tensor) -> Seen:
         """What weightings see of a batch and of the student's prediction (B, C, h, w)."""

@@ -143,6 +143,9 @@ class ControlNetRecipe(ControlNetTraining):
     """Weight of the Dice regulariser of Eq. 9; 0 leaves it out."""
     teacher: bool = False
     """Train a teacher that sees mask and image (Eqs. 10-11)."""
+    teacher_control_scale: Weight = 1.0
+    """Of the teacher's control from the image, which is added to that from the mask; the public ADC
+    code has 0.25."""
     distillation_weighting: str = "ratio"
     """Of the distillation loss (Eq. 11); without options, unless it is the same as the
     student's."""
