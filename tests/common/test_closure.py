@@ -99,7 +99,7 @@ def test_neither_order_nor_repetition_of_members_matters(package):
 
 
 def test_the_real_registries_are_left_out_and_their_members_are_there():
-    assert closure._file_of(closure.REGISTRIES).is_file()
+    assert closure.file_of(closure.REGISTRIES).is_file()
     script = "workflow_src.train_segmenter"
     for registry_ in (registries.WEIGHTINGS, registries.SEGMENTERS, registries.RAW_FORMATS):
         assert len({closure.code_hash(script, p) for p in registry_.values()}) == len(registry_)

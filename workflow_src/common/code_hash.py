@@ -19,8 +19,8 @@ ROOT = PACKAGE.parent
 REGISTRIES = "workflow_src.study.registries"
 
 
-def _file_of(module: str) -> Path | None:
-    """The file of a module of this package; None for a name that is no module."""
+def file_of(module: str) -> Path | None:
+    """The file of a module of this package; None for a name that is not one."""
     path = ROOT.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
@@ -40,7 +40,7 @@ def _parsed(file: Path) -> tuple[str, frozenset[str]]:
             imported |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
         elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             _drop_docstring(node)
-    ours = frozenset(m for m in imported if m.split(".")[0] == PACKAGE.name and _file_of(m))
+    ours = frozenset(m for m in imported if m.split(".")[0] == PACKAGE.name and file_of(m))
     return ast.unparse(tree), ours
 
 
@@ -60,7 +60,7 @@ def modules_of(*modules: str) -> list[str]:
         ModuleNotFoundError: if one of them is not here.
     """
     for module in modules:
-        if _file_of(module) is None:
+        if file_of(module) is None:
             raise ModuleNotFoundError(f"{module} is not a module under {ROOT}")
     found: set[str] = set()
     queue = list(modules)
@@ -68,9 +68,9 @@ def modules_of(*modules: str) -> list[str]:
         name = queue.pop()
         if name not in found:
             found.add(name)
-            queue += _parsed(_file_of(name))[1] - found
+            queue += _parsed(file_of(name))[1] - found
             parent = name.rpartition(".")[0]  # importing a.b runs a/__init__.py too
-            queue += [parent] if parent and _file_of(parent) else []
+            queue += [parent] if parent and file_of(parent) else []
     return sorted(found)
 
 
@@ -87,5 +87,5 @@ def code_hash(script: str, *members: str) -> str:
         digest.update(f"{place}\n".encode())
     for name in modules_of(script, *(place.partition(":")[0] for place in members)):
         if name != REGISTRIES:
-            digest.update(f"{name}\n{_parsed(_file_of(name))[0]}\n".encode())
+            digest.update(f"{name}\n{_parsed(file_of(name))[0]}\n".encode())
     return digest.hexdigest()[:12]

@@ -1,15 +1,18 @@
 """Registries: dictionaries from a name, as a config gives it, to the place of what it stands for.
 
-A place is text, "module:attribute", so that a config can be checked against the names, and the code
-of a member be hashed, without loading any of them.
+A place is text, "module:attribute", so that a config can be checked, and the code of a member be
+hashed, without loading any of them.
 """
 
+import ast
 from collections.abc import Mapping
 from importlib import import_module
-from inspect import signature
 from typing import Any
 
+from workflow_src.common.code_hash import file_of
 from workflow_src.common.errors import InputError
+
+NO_ARGUMENTS = ast.parse("lambda: 0", mode="eval").body.args
 
 
 def place_of(registry: Mapping[str, str], name: str, what: str) -> str:
@@ -38,6 +41,48 @@ def member(registry: Mapping[str, str], name: str, what: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+def require_options(
+    registry: Mapping[str, str], name: str, what: str, options: Mapping[str, Any]
+) -> None:
+    """See that a member has the options it is given, from its source: nothing is loaded.
+
+    Raises:
+        InputError: for another name, or an option that the member does not have.
+    """
+    known = options_of(place_of(registry, name, what))
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"{name} has no option {option!r}; allowed: {', '.join(known) or 'none'}"
+            )
+
+
+def options_of(place: str) -> list[str]:
+    """What a member can be given by name: the parameters of its constructor that have a default."""
+    module, _, attribute = place.partition(":")
+    arguments = _constructor(module, attribute)
+    positional = [*arguments.posonlyargs, *arguments.args]
+    optional = positional[len(positional) - len(arguments.defaults) :]
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return [a.arg for a in (*optional, *(a for a, default in named if default is not None))]
+
+
+def _constructor(module: str, name: str) -> ast.arguments:
+    """The arguments of a class's own or inherited `__init__`; none if no class here has one."""
+    body = ast.parse(file_of(module).read_text()).body
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            for part in node.body:
+                if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+                    return part.args
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            return _constructor(module, bases[0]) if bases else NO_ARGUMENTS
+        imported = node.names if isinstance(node, ast.ImportFrom) else []
+        if name in {alias.asname or alias.name for alias in imported} and file_of(node.module):
+            return _constructor(node.module, name)
+    return NO_ARGUMENTS
+
+
 def build(registry: Mapping[str, str], name: str, what: str, *given: Any, **options: Any) -> Any:
     """Build a member with what every member is given, and with options of its own.
 
@@ -51,14 +96,8 @@ def build(registry: Mapping[str, str], name: str, what: str, *given: Any, **opti
     Raises:
         InputError: for another name, or for options that the member does not have or refuses.
     """
-    build_member = member(registry, name, what)
-    known = list(signature(build_member).parameters)[len(given) :]
-    for option in options:
-        if option not in known:
-            raise InputError(
-                f"{name} has no option {option!r}; allowed: {', '.join(known) or 'none'}"
-            )
+    require_options(registry, name, what, options)
     try:
-        return build_member(*given, **options)
+        return member(registry, name, what)(*given, **options)
     except (TypeError, ValueError, ArithmeticError, IndexError) as error:
         raise InputError(f"{name} cannot be built with {options}: {error}") from error
