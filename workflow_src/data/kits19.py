@@ -46,6 +46,7 @@ class KiTS19(RawSet):
         InputError: if a case is incomplete or a header disagrees with its segmentation.
     """
 
+    few = 3  # volumes are large
     channels = 1
 
     def __init__(

@@ -15,9 +15,6 @@ from workflow_src.study.backbone import STABLE_DIFFUSION
 from workflow_src.study.extractors import weights_of
 from workflow_src.study.reading import Reading
 
-# So many are opened of the images of each folder, and of volumes, which are large.
-IMAGES, VOLUMES = 12, 3
-
 
 def fetching(file: Path) -> str:
     """The command that fetches a file."""
@@ -46,18 +43,15 @@ def data_sets(config: dict, thorough: bool = False) -> Iterator[Finding]:
 
 def _raw_set(subject: str, root: Path, reading: Reading, thorough: bool) -> Iterator[Finding]:
     inventory(root)  # as the workflow takes it: what cannot be read is refused there
-    number = None if thorough else VOLUMES if reading.format == "kits19" else IMAGES
-    raw = open_raw(root, reading, threads=os.cpu_count() or 1, sample=number)
+    raw = open_raw(root, reading, threads=os.cpu_count() or 1, quick=not thorough)
     groups = raw.groups()
     for rows in groups:
         raw.read(rows)
     for remark in raw.remarks:
         yield Finding("WARN", subject, remark)
-    tested = any(record.split == "test" for record in raw.records)
-    if reading.format == "photographs" and reading.test_fraction is None and not tested:
-        tests = root / "TestDataset"
-        text = f"{tests} holds no test set: add one as {tests}/NAME, or set `test_fraction` for"
-        yield Finding("FAIL", subject, f"{text} one folder of images/ and masks/")
+    if not any(record.split == "test" for record in raw.records):
+        text = f"{root} holds no test set: set `test_fraction`, or, in PraNet's layout, add one as"
+        yield Finding("FAIL", subject, f"{text} TestDataset/NAME")
     text = f"{raw.summary()}, each image with its mask; opened: {len(groups)}"
     yield Finding("OK", subject, text)
 
