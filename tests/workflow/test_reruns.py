@@ -168,11 +168,24 @@ def test_changed_code_of_order_plans_what_it_made(planned, changed):
     made = planned()
     assert "models/polyps/order_34/seed0/recipe.json" in made
     others = "controlnet/", "synthetic/", "nnunet/", "models/polyps/nnunet", "data/"
+    others += "models/polyps/mkunet", "predictions/polyps/mkunet", "cost/polyps/mkunet"
     assert not [path for path in made if path.startswith(others)]
 
 
-def test_changed_code_of_law_plans_the_controlnets_and_what_they_paint(planned, changed):
-    """Those of all methods: they share one objective, and ratio weights are Equation 3 of LAW."""
+def test_changed_code_of_law_plans_laws_controlnets_alone(planned, changed):
+    changed("workflow_src/diffusion/law.py", "CHANGED = 1")
+    trained = {path for path in planned() if re.match("controlnet/.*/recipe.json", path)}
+    assert trained == {"controlnet/polyps/law/seed0/recipe.json"}
+
+
+@pytest.mark.parametrize("registry", ["WEIGHTINGS", "SEGMENTERS", "RAW_FORMATS"])
+def test_a_new_member_of_a_registry_reruns_nothing(registry, planned, changed):
+    changed("workflow_src/study/registries.py", f"{registry}['new'] = 'workflow_src.new:New'")
+    assert not planned()
+
+
+def test_changed_code_of_all_weightings_plans_the_controlnets_and_what_they_paint(planned, changed):
+    """Those of all methods: they share one objective and one contract."""
     changed("workflow_src/diffusion/weighting.py", "CHANGED = 1")
     made = planned()
     for method in ("uniform", "distillation", "law"):

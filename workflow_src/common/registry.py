@@ -12,7 +12,7 @@ from typing import Any
 from workflow_src.common.code_hash import file_of
 from workflow_src.common.errors import InputError
 
-NO_ARGUMENTS = ast.parse("lambda: 0", mode="eval").body.args
+NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
 def place_of(registry: Mapping[str, str], name: str, what: str) -> str:
@@ -69,17 +69,16 @@ def options_of(place: str) -> list[str]:
 
 def _constructor(module: str, name: str) -> ast.arguments:
     """The arguments of a class's own or inherited `__init__`; none if no class here has one."""
-    body = ast.parse(file_of(module).read_text()).body
-    for node in body:
+    file = file_of(module)
+    for node in ast.parse(file.read_text()).body if file else []:
         if isinstance(node, ast.ClassDef) and node.name == name:
             for part in node.body:
                 if isinstance(part, ast.FunctionDef) and part.name == "__init__":
                     return part.args
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
             return _constructor(module, bases[0]) if bases else NO_ARGUMENTS
-        imported = node.names if isinstance(node, ast.ImportFrom) else []
-        if name in {alias.asname or alias.name for alias in imported} and file_of(node.module):
-            return _constructor(node.module, name)
+        if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
+            return _constructor(node.module or "", name)
     return NO_ARGUMENTS
 
 

@@ -15,7 +15,7 @@ The rest of ADC's loss is the same: the student's own loss is uniform, and Eq. 3
 """
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
@@ -99,7 +99,7 @@ class Objective(nn.Module):
             shared = [new_decoder()]
             self._shared_decoder = shared
 
-        for name, weighting in self.weightings.items():
+        for name, weighting in self._all_weightings().items():
             by_dice = weighting.has_delta and recipe.lambda_dice
             if list(weighting.parameters()) and recipe.detach_weights and not by_dice:
                 raise InputError(
@@ -159,14 +159,18 @@ class Objective(nn.Module):
         f_t = student.detach() if self.recipe.detach_features else student
         return Seen(mask, f_t, batch["t"], batch["alpha_bar"][:, None, None, None])
 
+    def _all_weightings(self) -> dict[str, Weighting]:
+        return cast(dict[str, Weighting], self.weightings)
+
     @property
     def has_delta(self) -> bool:
         """Whether a weighting has a δ."""
-        return any(weighting.has_delta for weighting in self.weightings.values())
+        return any(weighting.has_delta for weighting in self._all_weightings().values())
 
     def deltas(self, seen: Seen) -> dict[str, Tensor]:
         """δ (B, 1, h, w) of each weighting that has one, the student's first."""
-        return {n: each.delta(seen) for n, each in self.weightings.items() if each.has_delta}  # type: ignore[operator]
+        weightings = self._all_weightings().items()
+        return {name: each.delta(seen) for name, each in weightings if each.has_delta}
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, Eq. 12, and what to log of it.
