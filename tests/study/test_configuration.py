@@ -89,6 +89,18 @@ def own_set(root) -> dict:
         ("tables.1.columns", ["dice"], ["tables.1.columns has 'dice'", "allowed: fid, kid"]),
         ("tables.2.columns", ["gflops", "stability"], ["tables.2.columns has 'stability'"]),
         ("segmentation.models.mine", {"label": "x"}, ["models.mine lacks an architecture"]),
+        # members of the registries, and their options
+        ("synthesis.methods.law.weighting", "lwa", ["law.weighting is 'lwa'", "uniform, ratio"]),
+        ("segmentation.models.order.architecture", "oder", ["architecture is 'oder'", "mkunet"]),
+        ("datasets.polyps.reading.format", "photos", ["format is 'photos'", "photographs"]),
+        ("synthesis.methods.min_snr.weighting_options", {"gama": 5.0},
+         ["methods.min_snr.weighting_options: min_snr has no option 'gama'; allowed: gamma"]),
+        ("segmentation.models.order.options.stage", [0],
+         ["models.order.options: order has no option 'stage'; allowed: stages, width"]),
+        ("datasets.polyps.reading.options", {"plain": "x"},
+         ["polyps.reading.options: photographs has no option 'plain'"]),
+        ("metrics.extractors.lite0.options", {"size": 96},
+         ["extractors.lite0.options: lite0 has no option 'size'; allowed: side"]),
         ("resources.train_contrlnet", {"gpu": 2}, ["did you mean train_controlnet?"]),
         # numbers that are none, and names that are no part of a path
         ("synthesis.training.steps", 1.0, ["synthesis.training.steps is 1.0 (float)", "integer"]),
@@ -108,7 +120,7 @@ def own_set(root) -> dict:
         ("datasets.polyps.root", "/", ["datasets.polyps.root is '/'", "results/"]),
         ("datasets.polyps.root", "/nowhere", ["root is '/nowhere'", "not a folder here"]),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_configuration_ends_in_one_line(key, value, words):
     with pytest.raises(InputError) as raised:
         validated(put(study(), key, value))

@@ -193,7 +193,8 @@ class Objective(nn.Module):
             return w.detach() if recipe.detach_weights else w
 
         w = weights(recipe.weighting)
-        terms = {"loss_student": (w * self._distance(student, noise)).mean()}  # Eq. 8; uniform: 2
+        loss_student = (w * self._distance(student, noise)).mean()  # Eq. 8; Eq. 2 if uniform
+        terms = {"loss_student": loss_student}
         if teacher is not None:
             terms["loss_teacher"] = self._distance(teacher, noise).mean()  # Eq. 10
             w_distillation = weights(recipe.distillation_weighting)
@@ -203,7 +204,7 @@ class Objective(nn.Module):
             dice = [dice_regulariser(delta, seen.mask).mean() for delta in deltas.values()]
             terms["loss_dice"] = torch.stack(dice).sum()  # Eq. 9
         loss = (  # Eq. 12; a term that a method does not have is 0
-            terms["loss_student"]
+            loss_student
             + recipe.beta_teacher * terms.get("loss_teacher", 0.0)
             + recipe.beta_distillation * terms.get("loss_distillation", 0.0)
             + recipe.lambda_dice * terms.get("loss_dice", 0.0)

@@ -11,6 +11,7 @@ from workflow_src.common.validation import one_line
 from workflow_src.study.columns import COLUMNS, all_columns, columns_of
 from workflow_src.study.datasets import Dataset
 from workflow_src.study.downstream import CONTROL
+from workflow_src.study.options import check_options
 from workflow_src.study.registries import FETCHED_FROM
 from workflow_src.study.resources import Resources
 from workflow_src.study.segmentation import SegmenterRecipe
@@ -74,6 +75,11 @@ def validated(config: dict) -> dict:
                 "model that it extends"
             )
     _check_references(completed)
+    check_options(
+        completed,
+        {name: method_settings(completed, name) for name in completed["synthesis"]["methods"]},
+        {name: model_settings(completed, name) for name in completed["segmentation"]["models"]},
+    )
     _check_extractors(completed)
     _check_paths(completed)
     config |= completed
