@@ -29,6 +29,7 @@ include: "rules/lookups/downstream.smk"
 include: "rules/downstream.smk"
 include: "rules/lookups/segmentation.smk"
 include: "rules/segmentation.smk"
+include: "rules/faithfulness.smk"
 include: "rules/lookups/reporting.smk"
 include: "rules/figures.smk"
 include: "rules/paper.smk"
@@ -37,12 +38,8 @@ include: "rules/paper.smk"
 rule all:
     default_target: True
     input:
-        files_of_tables(*config["tables"]),
-        expand(
-            "<results>/figures/{figure}.{suffix}",
-            figure=FIGURES,
-            suffix=["pdf", "png"],
-        ),
+        files_of_tables(*TABLE_NAMES.values()),
+        files_of_figures("pdf", "png"),
         "<results>/report.html",
     localrule: True
 
@@ -52,17 +49,13 @@ rule report:
         "<results>/report.html",
         "<results>/audit.md",
         "<results>/claims.md",
-        files_of_tables(*config["tables"]),
+        files_of_tables(*TABLE_NAMES.values()),
     localrule: True
 
 
 rule figures:
     input:
-        expand(
-            "<results>/figures/{figure}.{suffix}",
-            figure=FIGURES,
-            suffix=["pdf", "png"],
-        ),
+        files_of_figures("pdf", "png"),
     localrule: True
 
 

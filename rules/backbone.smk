@@ -49,16 +49,16 @@ rule train_autoencoder:
         " --recipe {params.recipe:q} > {log} 2>&1"
 
 
-rule cache_autoencoder_latents:
+rule cache_latents:
     input:
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
-        autoencoder="<results>/autoencoder/{dataset}/recipe.json",
+        backbone=BACKBONES["stable-diffusion"],
     output:
-        LATENTS["small"],
+        LATENTS["stable-diffusion"],
     log:
-        "<logs>/cache_autoencoder_latents/{dataset}.log",
+        "<logs>/cache_latents/{dataset}.log",
     benchmark:
-        "<benchmarks>/cache_autoencoder_latents/{dataset}.tsv"
+        "<benchmarks>/cache_latents/{dataset}.tsv"
     conda:
         "../envs/workflow.yaml"
     threads: ask("cache_latents", "threads")
@@ -69,13 +69,27 @@ rule cache_autoencoder_latents:
     params:
         code=code("cache_latents"),
         data=subpath(input.data, parent=True),
-        autoencoder=subpath(input.autoencoder, parent=True),
         output=subpath(output[0], parent=True),
         prompt=dataset_setting("prompt"),
+        encoder=files(backbone=path_of("backbone")),
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.cache_latents --data {params.data} --output {params.output}"
-        " --autoencoder {params.autoencoder} --prompt {params.prompt:q} > {log} 2>&1"
+        " {params.encoder} --prompt {params.prompt:q} > {log} 2>&1"
+
+
+use rule cache_latents as cache_autoencoder_latents with:
+    input:
+        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
+        autoencoder="<results>/autoencoder/{dataset}/recipe.json",
+    output:
+        LATENTS["small"],
+    log:
+        "<logs>/cache_autoencoder_latents/{dataset}.log",
+    benchmark:
+        "<benchmarks>/cache_autoencoder_latents/{dataset}.tsv"
+    params:
+        encoder=files(autoencoder=folder_of("autoencoder")),
 
 
 rule train_denoiser:
@@ -106,31 +120,3 @@ rule train_denoiser:
         "{params.launch} -m workflow_src.train_denoiser --autoencoder {params.autoencoder}"
         " --latents {params.latents} --output {params.output} --recipe {params.recipe:q}"
         " > {log} 2>&1"
-
-
-rule cache_latents:
-    input:
-        data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
-        backbone=BACKBONES["stable-diffusion"],
-    output:
-        LATENTS["stable-diffusion"],
-    log:
-        "<logs>/cache_latents/{dataset}.log",
-    benchmark:
-        "<benchmarks>/cache_latents/{dataset}.tsv"
-    conda:
-        "../envs/workflow.yaml"
-    threads: ask("cache_latents", "threads")
-    resources:
-        mem_mb=growing("cache_latents", "mem_mb"),
-        runtime=growing("cache_latents", "runtime"),
-        gpu=ask("cache_latents", "gpu"),
-    params:
-        code=code("cache_latents"),
-        data=subpath(input.data, parent=True),
-        output=subpath(output[0], parent=True),
-        prompt=dataset_setting("prompt"),
-        launch=on_gpus,
-    shell:
-        "{params.launch} -m workflow_src.cache_latents --data {params.data} --output {params.output}"
-        " --backbone {input.backbone} --prompt {params.prompt:q} > {log} 2>&1"

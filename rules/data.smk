@@ -38,37 +38,32 @@ rule fetch_polyps:
     conda:
         "../envs/workflow.yaml"
     params:
+        step="fetch_polyps",
         output=subpath(output[0], parent=True),
-        archives=download_setting("archives"),
-        sha256=download_setting("sha256"),
+        options=options(
+            archives=download_setting("archives"), sha256=download_setting("sha256")
+        ),
     shell:
-        "python -m workflow_src.fetch_polyps --output {params.output}"
-        " --archives {params.archives:q} --sha256 {params.sha256:q} > {log} 2>&1"
+        "python -m workflow_src.{params.step} --output {params.output} {params.options} > {log} 2>&1"
 
 
-rule fetch_kits19:
+use rule fetch_polyps as fetch_kits19 with:
     input:
         labels=label_checksums,
-    output:
-        "data/{dataset}/source.json",
     log:
         "<logs>/fetch_kits19/{dataset}.log",
     benchmark:
         "<benchmarks>/fetch_kits19/{dataset}.tsv"
     wildcard_constraints:
         dataset=datasets_from("download", "kits19"),
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
     params:
-        output=subpath(output[0], parent=True),
-        repository=download_setting("imaging_repository"),
-        revision=download_setting("imaging_revision"),
-        url=download_setting("labels_url"),
-    shell:
-        "python -m workflow_src.fetch_kits19 --output {params.output}"
-        " --imaging_repository {params.repository} --imaging_revision {params.revision}"
-        " --labels_url {params.url:q} --labels_sha256 {input.labels} > {log} 2>&1"
+        step="fetch_kits19",
+        options=options(
+            imaging_repository=download_setting("imaging_repository"),
+            imaging_revision=download_setting("imaging_revision"),
+            labels_url=download_setting("labels_url"),
+            labels_sha256=label_checksums,
+        ),
 
 
 rule locate_raw:

@@ -139,8 +139,9 @@ rule predict_nnunet:
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
+        split="test",
         mirror=as_text(config["downstream"]["training"]["mirror"]),
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
-        " --output {params.output} --mirror {params.mirror} > {log} 2>&1"
+        " --output {params.output} --split {params.split} --mirror {params.mirror} > {log} 2>&1"

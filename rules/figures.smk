@@ -1,69 +1,12 @@
-# The paper's figures, and the curves beside them, from what was trained, sampled and scored.
-
-
-rule plot_synthesis:
-    input:
-        data=f"<results>/data/{config['figures']['dataset']}/{SIZE}/meta.json",
-        synthetic=figure_synthetic,
-    output:
-        "<results>/figures/figure6.pdf",
-        shown("<results>/figures/figure6.png", "Figure 6: synthesis", "Figures"),
-    log:
-        "<logs>/plot_synthesis.log",
-    benchmark:
-        "<benchmarks>/plot_synthesis.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("plot_synthesis"),
-        data=subpath(input.data, parent=True),
-        synthetic=with_names(FIGURE_LABELS, "synthetic", lambda meta: meta.parent),
-        examples=config["figures"]["examples"],
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_synthesis --data {params.data}"
-        " --synthetic {params.synthetic:q} --examples {params.examples}"
-        " --output {params.output} > {log} 2>&1"
-
-
-rule plot_segmentation:
-    input:
-        data=figure_segmenter("<results>/data/{dataset}/{view}/meta.json"),
-        predictions=figure_segmenter(
-            "<results>/predictions/{dataset}/{model}/seed{seed}/predictions.json"
-        ),
-        scores=figure_segmenter(
-            "<results>/scores/{dataset}/{model}/seed{seed}/metrics.csv"
-        ),
-    output:
-        "<results>/figures/figure7.pdf",
-        shown("<results>/figures/figure7.png", "Figure 7: segmentation", "Figures"),
-    log:
-        "<logs>/plot_segmentation.log",
-    benchmark:
-        "<benchmarks>/plot_segmentation.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("plot_segmentation"),
-        data=subpath(input.data, parent=True),
-        predictions=subpath(input.predictions, parent=True),
-        label=model_label(config, config["figures"]["segmenter"]),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_segmentation --data {params.data}"
-        " --predictions {params.predictions} --scores {input.scores} --label {params.label:q}"
-        " --output {params.output} > {log} 2>&1"
+# The paper's figures, and the curves beside them, from what was trained, sampled and scored. Which
+# figures there are, and their titles: study/figures.py.
 
 
 rule plot_delta_maps:
     input:
         trained=figure_law,
     output:
-        "<results>/figures/figure8.pdf",
-        shown("<results>/figures/figure8.png", "Figure 8: delta maps", "Figures"),
+        pictures("figure8"),
     log:
         "<logs>/plot_delta_maps.log",
     benchmark:
@@ -73,174 +16,173 @@ rule plot_delta_maps:
         "../envs/workflow.yaml"
     params:
         code=code("plot_delta_maps"),
-        trained=subpath(input.trained, parent=True),
+        step="plot_delta_maps",
+        files=files(trained=folder_of("trained")),
+        settings="",
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
-        "python -m workflow_src.plot_delta_maps --trained {params.trained}"
+        "python -m workflow_src.{params.step} {params.files} {params.settings}"
         " --output {params.output} > {log} 2>&1"
 
 
-rule plot_training:
+use rule plot_delta_maps as plot_synthesis with:
     input:
-        logs=figure_logs,
+        data=f"<results>/data/{FIGURE_DATA}/{SIZE}/meta.json",
+        synthetic=figure_synthetic,
     output:
-        "<results>/figures/training.pdf",
-        shown("<results>/figures/training.png", "Training curves", "Figures"),
+        pictures("figure6"),
     log:
-        "<logs>/plot_training.log",
+        "<logs>/plot_synthesis.log",
     benchmark:
-        "<benchmarks>/plot_training.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
+        "<benchmarks>/plot_synthesis.tsv"
     params:
-        code=code("plot_training"),
-        logs=with_names(FIGURE_LABELS, "logs"),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_training --logs {params.logs:q} --output {params.output}"
-        " > {log} 2>&1"
-
-
-rule plot_segmenter_training:
-    input:
-        logs=segmenter_logs("log.csv"),
-        validation=segmenter_logs("validation.csv"),
-    output:
-        "<results>/figures/segmenter_training.pdf",
-        shown(
-            "<results>/figures/segmenter_training.png",
-            "Training curves of the segmenters",
-            "Figures",
+        code=code("plot_synthesis"),
+        step="plot_synthesis",
+        files=files(
+            data=folder_of("data"),
+            synthetic=with_names(FIGURE_LABELS, "synthetic", folder),
         ),
-    log:
-        "<logs>/plot_segmenter_training.log",
-    benchmark:
-        "<benchmarks>/plot_segmenter_training.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("plot_segmenter_training"),
-        logs=with_names(segmenter_labels(), "logs"),
-        validation=with_names(segmenter_labels(), "validation"),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_segmenter_training --logs {params.logs:q}"
-        " --validation {params.validation:q} --output {params.output} > {log} 2>&1"
+        names=as_text(FIGURE_LABELS),
+        settings=options(examples=config["figures"]["examples"]),
 
 
-rule plot_accuracy_cost:
+use rule plot_delta_maps as plot_segmentation with:
     input:
-        table=cost_csv,
+        data=figure_segmenter("<results>/data/{dataset}/{view}/meta.json"),
+        predictions=figure_segmenter(
+            "<results>/predictions/{dataset}/{model}/seed{seed}/predictions.json"
+        ),
+        scores=figure_segmenter(
+            "<results>/scores/{dataset}/{model}/seed{seed}/metrics.csv"
+        ),
     output:
-        "<results>/figures/accuracy_cost.pdf",
-        shown("<results>/figures/accuracy_cost.png", "Accuracy against cost", "Figures"),
+        pictures("figure7"),
     log:
-        "<logs>/plot_accuracy_cost.log",
+        "<logs>/plot_segmentation.log",
     benchmark:
-        "<benchmarks>/plot_accuracy_cost.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
+        "<benchmarks>/plot_segmentation.tsv"
     params:
-        code=code("plot_accuracy_cost"),
-        dataset=config["figures"]["dataset"],
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_accuracy_cost --table {input.table}"
-        " --dataset {params.dataset} --output {params.output} > {log} 2>&1"
+        code=code("plot_segmentation"),
+        step="plot_segmentation",
+        files=files(
+            data=folder_of("data"),
+            predictions=folder_of("predictions"),
+            scores=path_of("scores"),
+        ),
+        settings=options(label=model_label(config, config["figures"]["segmenter"])),
 
 
-rule plot_imbalance:
-    input:
-        data=shown_data,
-    output:
-        "<results>/figures/figure1.pdf",
-        shown("<results>/figures/figure1.png", "Figure 1: spatial imbalance", "Figures"),
-    log:
-        "<logs>/plot_imbalance.log",
-    benchmark:
-        "<benchmarks>/plot_imbalance.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
-    params:
-        code=code("plot_imbalance"),
-        data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
-        law=as_text(law_settings(config)),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_imbalance --data {params.data:q} --law {params.law:q}"
-        " --output {params.output} > {log} 2>&1"
-
-
-rule plot_weight_maps:
+use rule plot_delta_maps as plot_weight_maps with:
     input:
         trained=figure_law,
-        data=f"<results>/data/{config['figures']['dataset']}/{SIZE}/meta.json",
+        data=f"<results>/data/{FIGURE_DATA}/{SIZE}/meta.json",
     output:
-        "<results>/figures/weights.pdf",
-        shown("<results>/figures/weights.png", "Figures 3 and 4: LAW's maps", "Figures"),
+        pictures("weights"),
     log:
         "<logs>/plot_weight_maps.log",
     benchmark:
         "<benchmarks>/plot_weight_maps.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
     params:
         code=code("plot_weight_maps"),
-        trained=subpath(input.trained, parent=True),
-        data=subpath(input.data, parent=True),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_weight_maps --trained {params.trained} --data {params.data}"
-        " --output {params.output} > {log} 2>&1"
+        step="plot_weight_maps",
+        files=files(trained=folder_of("trained"), data=folder_of("data")),
 
 
-rule plot_dice_sets:
+use rule plot_delta_maps as plot_training with:
+    input:
+        logs=figure_logs,
+    output:
+        pictures("training"),
+    log:
+        "<logs>/plot_training.log",
+    benchmark:
+        "<benchmarks>/plot_training.tsv"
+    params:
+        code=code("plot_training"),
+        step="plot_training",
+        files=files(logs=with_names(FIGURE_LABELS, "logs")),
+
+
+use rule plot_delta_maps as plot_segmenter_training with:
+    input:
+        logs=segmenter_logs("log.csv"),
+        validation=segmenter_logs("validation.csv"),
+    output:
+        pictures("segmenter_training"),
+    log:
+        "<logs>/plot_segmenter_training.log",
+    benchmark:
+        "<benchmarks>/plot_segmenter_training.tsv"
+    params:
+        code=code("plot_segmenter_training"),
+        step="plot_segmenter_training",
+        files=files(
+            logs=with_names(segmenter_labels(), "logs"),
+            validation=with_names(segmenter_labels(), "validation"),
+        ),
+        names=as_text(segmenter_labels()),
+
+
+use rule plot_delta_maps as plot_accuracy_cost with:
+    input:
+        table=cost_csv,
+    output:
+        pictures("accuracy_cost"),
+    log:
+        "<logs>/plot_accuracy_cost.log",
+    benchmark:
+        "<benchmarks>/plot_accuracy_cost.tsv"
+    params:
+        code=code("plot_accuracy_cost"),
+        step="plot_accuracy_cost",
+        files=files(table=path_of("table")),
+        settings=options(dataset=FIGURE_DATA),
+
+
+use rule plot_delta_maps as plot_imbalance with:
+    input:
+        data=shown_data,
+    output:
+        pictures("figure1"),
+    log:
+        "<logs>/plot_imbalance.log",
+    benchmark:
+        "<benchmarks>/plot_imbalance.tsv"
+    params:
+        code=code("plot_imbalance"),
+        step="plot_imbalance",
+        files=files(data=with_names(DATA_LABELS, "data", index_of)),
+        names=as_text(DATA_LABELS),
+        settings=options(law=as_text(law_settings(config))),
+
+
+use rule plot_delta_maps as plot_dice_sets with:
     input:
         metrics=score_metrics,
     output:
-        "<results>/figures/dice_sets.pdf",
-        shown("<results>/figures/dice_sets.png", "Dice by test set", "Figures"),
+        pictures("dice_sets"),
     log:
         "<logs>/plot_dice_sets.log",
     benchmark:
         "<benchmarks>/plot_dice_sets.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
     params:
         code=code("plot_dice_sets"),
-        spec=score_spec,
-        dataset=config["figures"]["dataset"],
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_dice_sets --spec {params.spec:q} --dataset {params.dataset}"
-        " --output {params.output} > {log} 2>&1"
+        step="plot_dice_sets",
+        files=files(spec=score_spec),
+        names=score_shown,
+        settings=options(dataset=FIGURE_DATA),
 
 
-rule plot_published:
+use rule plot_delta_maps as plot_published with:
     input:
-        tables=files_of_tables(*config["tables"], suffixes=["csv"]),
+        tables=files_of_tables(*TABLE_NAMES.values(), suffixes=["csv"]),
     output:
-        "<results>/figures/published.pdf",
-        shown(
-            "<results>/figures/published.png", "Measured against published", "Figures"
-        ),
+        pictures("published"),
     log:
         "<logs>/plot_published.log",
     benchmark:
         "<benchmarks>/plot_published.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
     params:
         code=code("plot_published"),
-        tables=with_names(TABLE_NAMES.values(), "tables"),
-        output=subpath(output[0], strip_suffix=".pdf"),
-    shell:
-        "python -m workflow_src.plot_published --tables {params.tables:q}"
-        " --output {params.output} > {log} 2>&1"
+        step="plot_published",
+        files=files(tables=with_names(TABLE_NAMES.values(), "tables")),

@@ -24,6 +24,7 @@ rule make_table:
         code=code("make_table"),
         name=table_name,
         spec=table_spec,
+        shown=table_shown,
         remarks=protocol_remarks,
         output=subpath(output[0], strip_suffix=".csv"),
     shell:
@@ -37,7 +38,7 @@ rule make_audit:
         published="config/published.yaml",
         costs=list(cost_files(config).values()),
         data=shown_data,
-        tables=files_of_tables(*config["tables"], suffixes=["csv"]),
+        tables=files_of_tables(*TABLE_NAMES.values(), suffixes=["csv"]),
     output:
         shown(
             "<results>/audit.md", "Audit of the published numbers", "Audit and claims"
@@ -52,18 +53,22 @@ rule make_audit:
         "../envs/workflow.yaml"
     params:
         code=code("make_audit"),
-        costs=with_names(list(cost_files(config)), "costs"),
-        data=with_names([DATASETS[name]["label"] for name in SHOWN], "data", index_of),
-        tables=with_names(TABLE_NAMES.values(), "tables"),
-        reduced=as_text(reduced_costs(config)),
+        step="make_audit",
+        files=files(
+            published=path_of("published"),
+            costs=with_names(cost_files(config), "costs"),
+            data=with_names(DATA_LABELS, "data", index_of),
+            tables=with_names(TABLE_NAMES.values(), "tables"),
+        ),
+        names=as_text(DATA_LABELS),
+        settings=options(reduced=as_text(reduced_costs(config))),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
-        "python -m workflow_src.make_audit --published {input.published} --costs {params.costs:q}"
-        " --data {params.data:q} --tables {params.tables:q} --reduced {params.reduced:q}"
+        "python -m workflow_src.{params.step} {params.files} {params.settings}"
         " --output {params.output} > {log} 2>&1"
 
 
-rule make_claims:
+use rule make_audit as make_claims with:
     input:
         claims="config/claims.yaml",
         published="config/published.yaml",
@@ -75,24 +80,19 @@ rule make_claims:
         "<logs>/make_claims.log",
     benchmark:
         "<benchmarks>/make_claims.tsv"
-    localrule: True
-    conda:
-        "../envs/workflow.yaml"
     params:
         code=code("make_claims"),
-        specs=all_specs,
-        reduced=as_text(reduced_costs(config)),
-        output=subpath(output[0], strip_suffix=".md"),
-    shell:
-        "python -m workflow_src.make_claims --claims {input.claims}"
-        " --published {input.published} --specs {params.specs:q} --reduced {params.reduced:q}"
-        " --output {params.output} > {log} 2>&1"
+        step="make_claims",
+        files=files(
+            claims=path_of("claims"), published=path_of("published"), specs=all_specs
+        ),
+        names=all_shown,
 
 
 rule make_report:
     input:
-        tables=files_of_tables(*config["tables"], suffixes=["json"]),
-        figures=expand("<results>/figures/{figure}.png", figure=FIGURES),
+        tables=files_of_tables(*TABLE_NAMES.values(), suffixes=["json"]),
+        figures=files_of_figures("png"),
         claims="<results>/claims.json",
         audit="<results>/audit.json",
         texts=TEXTS,
@@ -108,7 +108,7 @@ rule make_report:
     params:
         code=code("make_report"),
         tables=as_json("tables"),
-        figures=as_json("figures"),
+        figures=with_names([FIGURE_TITLES[name] for name in FIGURES], "figures"),
         settings=as_text(config),
         benchmarks=f"results/{config['study']}/benchmarks",
         study=config["study"],

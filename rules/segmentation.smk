@@ -1,4 +1,4 @@
-# Light segmenters trained and tested, every model scored and its cost counted: Tables 3, 5 and 6.
+# Light segmenters trained and tested; every model scored and its cost counted.
 
 
 rule train_segmenter:
@@ -53,10 +53,11 @@ rule predict_segmenter:
         model=subpath(input.model, parent=True),
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
+        split="test",
         launch=on_gpus,
     shell:
         "{params.launch} -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
-        " --output {params.output} > {log} 2>&1"
+        " --output {params.output} --split {params.split} > {log} 2>&1"
 
 
 rule score_segmentation:
@@ -103,8 +104,9 @@ rule measure_cost:
         runtime=growing("measure_cost", "runtime"),
     params:
         code=code("measure_cost", segmenter_members),
-        options=cost_options,
+        model=cost_model,
+        plan=cost_plan_option,
         size=config["segmentation"]["cost_size"],
     shell:
-        "python -m workflow_src.measure_cost {params.options} --size {params.size}"
+        "python -m workflow_src.measure_cost {params.model} {params.plan} --size {params.size}"
         " --timed false --output {output} > {log} 2>&1"

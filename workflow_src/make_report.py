@@ -19,7 +19,7 @@ TEXTS = Path(__file__).parent / "paper"
 def main(
     study: str,
     tables: list[Path],
-    figures: list[Path],
+    figures: dict[str, Path],
     claims: Path,
     audit: Path,
     benchmarks: Path,
@@ -31,7 +31,7 @@ def main(
     Args:
         study: name of the study.
         tables: the tables' json files, in the order shown.
-        figures: the figures' png files.
+        figures: the figures' png files, by title.
         claims: json of the claims' verdicts.
         audit: json of the audit.
         benchmarks: folder of the jobs' benchmark files.
@@ -49,7 +49,10 @@ def main(
         warnings=report.warnings_for(read, settings),
         verdicts=report.verdicts(read_json(claims)),
         tables=read,
-        figures=[report.read_figure(path, TEXTS / "captions", remark) for path in figures],
+        figures=[
+            report.read_figure(title, path, TEXTS / "captions", remark)
+            for title, path in figures.items()
+        ],
         audit=report.audit_parts(read_json(audit)),
         times=report.run_times(benchmarks),
         makers=report.makers(read),

@@ -214,11 +214,41 @@ def option(name, value):
 
 def as_text(value):
     """A setting as JSON; a function, since braces in a plain text would be wildcards."""
-    return lambda wildcards: json.dumps(value)
+    return lambda wildcards: json.dumps(value, ensure_ascii=False)
 
 
-def faithfulness_predictions(wildcards):
-    """Predictions of the faithfulness model on a method's images."""
-    model = config["synthesis"]["faithfulness_model"]
-    place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-    return f"<results>/faithfulness/{place}/{model}/predictions.json"
+def options(**named):
+    """Settings as options of a step: plain values, and look-ups by wildcards.
+
+    Snakemake reruns a job whose parameter changed, unless that was looked up in its input: so what
+    a user sets stands here or in `names`, and `files` holds paths alone.
+    """
+
+    def look_up(wildcards):
+        return " ".join(
+            option(name, value(wildcards) if callable(value) else value)
+            for name, value in named.items()
+        )
+
+    return look_up
+
+
+def files(**named):
+    """A job's input as options of a step, each by a look-up."""
+
+    def look_up(wildcards, input):
+        return " ".join(
+            option(name, value(wildcards, input)) for name, value in named.items()
+        )
+
+    return look_up
+
+
+def path_of(name):
+    """An input's file."""
+    return lambda wildcards, input: input[name]
+
+
+def folder_of(name):
+    """The folder of an input's file."""
+    return lambda wildcards, input: str(Path(input[name]).parent)

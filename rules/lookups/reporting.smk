@@ -14,6 +14,7 @@ from workflow_src.study.table_specs import (
     label_of,
     model_label,
     read_by,
+    files_of,
     spec_of,
 )
 
@@ -23,10 +24,25 @@ TEXTS = sorted(
     for path in Path(workflow.basedir, "workflow_src/paper").glob("**/*")
     if path.suffix in (".rst", ".j2")
 )
+FIGURE_DATA = config["figures"]["dataset"]
 FIGURE_LABELS = [METHODS[method]["label"] for method in config["figures"]["methods"]]
 SHOWN = sorted(
     {name for table in config["tables"].values() for name in table["datasets"]}
 )
+DATA_LABELS = [DATASETS[name]["label"] for name in SHOWN]
+
+
+def files_of_figures(*suffixes):
+    """The files of the figures that the study has."""
+    return expand(
+        "<results>/figures/{figure}.{suffix}", figure=FIGURES, suffix=suffixes
+    )
+
+
+def pictures(figure):
+    """The files that a figure's rule makes."""
+    place = f"<results>/figures/{figure}"
+    return [f"{place}.pdf", shown(f"{place}.png", FIGURE_TITLES[figure], "Figures")]
 
 
 def files_of_tables(*names, suffixes=SUFFIXES):
@@ -45,7 +61,10 @@ def specs(*names):
 
     def look_up(wildcards, input):
         located = dict(zip(read_by(config, *names), input.metrics, strict=True))
-        return {name: spec_of(config, name, located) for name in names}
+        return {
+            name: spec_of(config, name) | {"files": files_of(config, name, located)}
+            for name in names
+        }
 
     return look_up
 
@@ -54,6 +73,11 @@ def table_spec(wildcards, input):
     """Rows, columns and metrics files of the table that a rule makes, as JSON."""
     name = TABLE_NAMES[wildcards.table]
     return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
+
+
+def table_shown(wildcards):
+    """What the settings say of that table: if it changes, the table is made again."""
+    return json.dumps(spec_of(config, TABLE_NAMES[wildcards.table]))
 
 
 def table_name(wildcards):
@@ -78,7 +102,7 @@ def figure_synthetic(wildcards):
     figures = config["figures"]
     return expand(
         "<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
-        dataset=figures["dataset"],
+        dataset=FIGURE_DATA,
         method=figures["methods"],
         seed=SEEDS[0],
     )
@@ -89,7 +113,7 @@ def figure_logs(wildcards):
     figures = config["figures"]
     return expand(
         "<results>/controlnet/{dataset}/{method}/seed{seed}/log.csv",
-        dataset=figures["dataset"],
+        dataset=FIGURE_DATA,
         method=figures["methods"],
         seed=SEEDS[0],
     )
@@ -100,7 +124,7 @@ def figure_segmenter(pattern):
     figures = config["figures"]
     return expand(
         pattern,
-        dataset=figures["dataset"],
+        dataset=FIGURE_DATA,
         model=figures["segmenter"],
         view=view_of(figures["segmenter"]),
         seed=SEEDS[0],
@@ -111,7 +135,7 @@ def segmenter_logs(name):
     """A log of the training of each light segmenter that is shown."""
     return expand(
         f"<results>/models/{{dataset}}/{{light}}/seed{{seed}}/{name}",
-        dataset=config["figures"]["dataset"],
+        dataset=FIGURE_DATA,
         light=shown_segmenters(config),
         seed=SEEDS[0],
     )
@@ -122,19 +146,21 @@ def segmenter_labels():
     return [label_of(config, score_table(config), m) for m in shown_segmenters(config)]
 
 
-def drawn_from(name, columns):
-    """The table that a figure is drawn from, or why it cannot be."""
-    if name is None:
-        raise InputError(
-            f"config: no table of models shows {columns} of {config['figures']['dataset']}, which "
-            "this figure is drawn from: give one in `tables`"
-        )
-    return name
+def drawn_from(found, what):
+    """The table or method that a figure is drawn from; ends the run in one line without any."""
+    if found is None:
+        sys.exit(f"config: this figure is drawn from {what}, and the study has none")
+    return found
 
 
 def score_metrics(wildcards):
     """What the table whose Dice is drawn is made from."""
-    return read_by(config, drawn_from(score_table(config), "dice"))
+    return read_by(
+        config,
+        drawn_from(
+            score_table(config), f"a table of models with dice of {FIGURE_DATA}"
+        ),
+    )
 
 
 def score_spec(wildcards, input):
@@ -143,30 +169,44 @@ def score_spec(wildcards, input):
     return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
 
 
+def score_shown(wildcards):
+    """What the settings say of that table: if it changes, the figure is drawn again."""
+    return json.dumps(spec_of(config, score_table(config)))
+
+
 def cost_csv(wildcards):
     """The table that accuracy against cost is drawn from."""
-    name = drawn_from(cost_table(config), "parameters, gflops and dice")
+    what = f"a table of models with parameters, gflops and dice of {FIGURE_DATA}"
+    name = drawn_from(cost_table(config), what)
     return files_of_tables(name, suffixes=["csv"])
 
 
 def figure_law(wildcards):
     """The training whose delta maps Figure 8 shows."""
-    method = delta_method(config)
-    if method is None:
-        raise InputError("config: no method of synthesis.methods is weighted by law")
-    place = f"{config['figures']['dataset']}/{method}/seed{SEEDS[0]}"
+    method = drawn_from(delta_method(config), "a method that is weighted by law")
+    place = f"{FIGURE_DATA}/{method}/seed{SEEDS[0]}"
     return f"<results>/controlnet/{place}/recipe.json"
 
 
 def all_metrics(wildcards):
     """What all tables are made from."""
-    return read_by(config, *config["tables"])
+    return read_by(config, *TABLE_NAMES.values())
 
 
 def all_specs(wildcards, input):
     """Rows, columns and metrics files of every table, by name, as JSON."""
-    found = specs(*config["tables"])(wildcards, input)
+    found = specs(*TABLE_NAMES.values())(wildcards, input)
     return json.dumps(found, ensure_ascii=False)
+
+
+def all_shown(wildcards):
+    """What the settings say of every table: if it changes, the claims are judged again."""
+    return json.dumps({name: spec_of(config, name) for name in TABLE_NAMES.values()})
+
+
+def folder(path):
+    """The folder of a file."""
+    return path.parent
 
 
 def with_names(names, key, locate=str):

@@ -24,10 +24,23 @@ def cost_plan(wildcards):
     return []
 
 
-def cost_options(wildcards, input):
-    """What measure_cost needs to build a model."""
+def cost_plan_option(wildcards, input):
+    """The folder of nnU-Net's plan, as an option."""
+    plan = input.get("plan")
+    return option("plan", Path(plan).parent if plan else None)
+
+
+def cost_model(wildcards):
+    """The model that measure_cost builds, as options."""
     if wildcards.model.startswith("nnunet-"):
-        return f"--model nnunet --plan {Path(input.plan).parent}"
+        return "--model nnunet"
     recipe = light_recipe(wildcards.model)
     options = json.dumps(recipe.options)
     return f"--model {recipe.architecture} {option('options', options)}"
+
+
+def faithfulness_predictions(wildcards):
+    """Predictions of the faithfulness model on a method's images."""
+    model = config["synthesis"]["faithfulness_model"]
+    place = f"{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+    return f"<results>/faithfulness/{place}/{model}/predictions.json"

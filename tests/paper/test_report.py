@@ -62,7 +62,7 @@ def report(tmp_path):
         make_report.main(
             "mine",
             [tmp_path / "table4.json"],
-            [tmp_path / "figure6.png"],
+            {"Figure 6: synthesis": tmp_path / "figure6.png"},
             tmp_path / "claims.json",
             tmp_path / "audit.json",
             tmp_path / "benchmarks",

@@ -20,6 +20,7 @@ from workflow_src.study.protocol import reduced_costs, reduced_networks, table_r
 from workflow_src.study.table_specs import (
     cell_files,
     cost_files,
+    files_of,
     label_of,
     read_by,
     spec_of,
@@ -52,13 +53,12 @@ def located(config: dict, *names: str) -> dict[str, str]:
 def test_a_spec_holds_the_files_that_its_columns_need(config):
     config["tables"]["3"]["columns"] = ["dice", "gflops"]
     assert table_kinds(config, "3") == ["cost", "score"]
-    spec = spec_of(config, "3", located(config, "3"))
-    assert spec["files"]["cost"]["polyps"]["order"] == ["results/x/cost/polyps/order.json"]
-    assert spec["files"]["score"]["polyps"]["order"] == [
+    files = files_of(config, "3", located(config, "3"))
+    assert files["cost"]["polyps"]["order"] == ["results/x/cost/polyps/order.json"]
+    assert files["score"]["polyps"]["order"] == [
         f"results/x/scores/polyps/order/seed{seed}/metrics.json" for seed in (0, 1, 2)
     ]
-    assert list(spec["rows"]) == list(spec["files"]["score"]["polyps"])
-    assert spec["drawn"] == []
+    assert list(spec_of(config, "3")["rows"]) == list(files["score"]["polyps"])
 
 
 def test_a_rule_lists_what_a_step_reads_and_each_file_once(config):
@@ -78,8 +78,8 @@ def test_rows_that_are_mixes_are_measured_by_the_nnunets_on_them(config):
 
 def test_phantoms_are_named_in_the_spec(config):
     config["datasets"]["kits19"]["phantom"] = {"kind": "kidneys"}
-    assert spec_of(config, "1", located(config, "1"))["drawn"] == ["kits19"]
-    assert spec_of(config, "3", located(config, "3"))["drawn"] == []
+    assert spec_of(config, "1")["drawn"] == ["kits19"]
+    assert spec_of(config, "3")["drawn"] == []
 
 
 def test_a_table_of_any_name_and_kind_is_as_good_as_a_numbered_one(config):
@@ -93,8 +93,7 @@ def test_a_table_of_any_name_and_kind_is_as_good_as_a_numbered_one(config):
     for name, number in (("my_gammas", "4"), ("my-mixes", "2"), ("10", "3")):
         assert cell_files(config, name) == cell_files(config, number)
         assert table_remarks(config, name) == table_remarks(config, number)
-        found = spec_of(config, name, located(config, name))
-        assert found == spec_of(config, number, located(config, number))
+        assert spec_of(config, name) == spec_of(config, number)
 
 
 def test_any_table_can_be_dropped(config):
@@ -163,6 +162,12 @@ def test_a_small_nnunet_is_noted_where_it_is_shown(config):
     assert {"nnunet-real.gflops", "nnunet-real.parameters"} <= set(reduced_costs(config))
     assert "[8, 16]" in reduced_networks(config, "2")[0]
     assert reduced_networks(config, "1") == []
+
+
+def test_an_nnunet_planned_for_phantoms_is_not_the_published_one(config):
+    config["datasets"]["polyps"]["phantom"] = {"kind": "polyps"}
+    assert {"nnunet-real.gflops", "nnunet-real.parameters"} <= set(reduced_costs(config))
+    assert not [cost for cost in reduced_costs(config) if cost.startswith("order")]
 
 
 def test_another_size_changes_every_count_of_operations(config):

@@ -131,6 +131,24 @@ def test_one_method_reruns_alone(planned):
     }
 
 
+@pytest.mark.parametrize(
+    ("setting", "remade"),
+    [
+        ('tables={"6": {labels: {mkunet: Ours}}}', {"tables/table6.csv", "claims.md"}),
+        ('tables={"5": {columns: [dice, iou]}}', {"tables/table5.csv", "claims.md"}),
+        ("synthesis={methods: {law: {label: Ours}}}",
+         {"tables/table1.csv", "figures/figure6.pdf", "figures/training.pdf"}),
+        ("figures={examples: 1}", {"figures/figure6.pdf"}),
+        ("segmentation={cost_size: 64}", {"cost/polyps/order.json", "audit.md"}),
+        ("segmentation={models: {order: {options: {grid: 4}}}}", {"cost/polyps/order.json"}),
+        ("datasets={polyps: {prompt: Another.}}", {"autoencoder/polyps/latents/latents.json"}),
+    ],
+    ids=["label", "columns", "method", "figure", "size", "network", "prompt"],
+)  # fmt: skip
+def test_a_setting_remakes_what_it_sets(planned, setting, remade):
+    assert remade <= planned("--config", setting)
+
+
 def test_another_seed_plans_that_seed_and_the_tables(planned):
     made = planned("--config", "seeds=[0,1]")
     steps = {path for path in made if "/seed" in path}

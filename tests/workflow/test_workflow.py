@@ -84,12 +84,60 @@ def test_named_targets_exist(snakemake):
     assert set(planned(printed)) >= set(targets)
 
 
+GAMMAS = "rows: [distillation, law], datasets: [kits19], columns: [fd_lite0, faithfulness]"
+
+
+def test_a_table_of_ones_own_is_a_target_and_in_the_report(snakemake):
+    own = [
+        "--configfile",
+        "config/demo.yaml",
+        "--config",
+        f"tables={{my_gammas: {{of: methods, {GAMMAS}}}}}",
+    ]
+    code, printed = snakemake("-n", "table_my_gammas", *own)
+    assert code == 0, printed
+    jobs = planned(printed)
+    assert (jobs["make_table"], jobs["train_controlnet"], jobs["score_faithfulness"]) == (1, 2, 2)
+    code, printed = snakemake("-n", *own)
+    assert code == 0 and planned(printed)["make_table"] == 7, printed
+
+
+@pytest.mark.parametrize("dropped", ["2", "3", "356", "123456"])
+def test_dropped_tables_leave_the_rest(snakemake, dropped):
+    tables = ", ".join(f'"{name}": null' for name in dropped)
+    code, printed = snakemake(
+        "-n", "--configfile", "config/demo.yaml", "--config", f"tables={{{tables}}}",
+        "--", "all", "report", "figures", "ablation_law", "ablation_order",
+    )  # fmt: skip
+    assert code == 0, printed
+    jobs = planned(printed)
+    assert jobs.get("make_table", 0) == 6 - len(dropped)
+    assert ("plot_accuracy_cost" in jobs) == (not {"3", "6"} <= set(dropped))
+    assert ("plot_dice_sets" in jobs) == (not {"3", "5", "6"} <= set(dropped))
+    assert jobs["make_report"] == jobs["make_claims"] == jobs["plot_synthesis"] == 1
+
+
+def test_a_figure_whose_table_is_dropped_is_refused_in_words(snakemake):
+    code, printed = snakemake(
+        "-n", "results/paper/figures/accuracy_cost.pdf", "--config", 'tables={"3": null, "6": null}'
+    )
+    assert code != 0 and "Traceback" not in printed
+    [line] = [line for line in printed.splitlines() if line.startswith("config: ")]
+    assert "a table of models with parameters, gflops and dice of polyps" in line
+
+
+def rules() -> dict[str, str]:
+    """Each rule's text by its name; of one made from another, the other's text and its own."""
+    texts = "\n".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
+    own = {}
+    for text in re.split(r"\n(?=(?:use )?rule )", texts)[1:]:
+        base, name = re.match(r"(?:rule|use rule (\w+) as) (\w+)", text).groups()
+        own[name] = (base, text)
+    return {name: own[base][1] + text if base else text for name, (base, text) in own.items()}
+
+
 def test_what_handles_a_whole_image_set_is_no_job_of_the_login_node():
-    local = set()
-    for file in (ROOT / "rules").glob("*.smk"):
-        for text in file.read_text().split("\nrule ")[1:]:
-            if "localrule: True" in text:
-                local.add(text.split(":")[0])
+    local = {name for name, text in rules().items() if "localrule: True" in text}
     local = {rule for rule in local if not rule.startswith(("fetch_", "make_", "plot_"))}
     assert local == {"locate_raw", "score_stability"}
 
@@ -139,13 +187,12 @@ def test_a_wrong_setting_ends_in_one_line_and_runs_nothing(snakemake, checkout, 
 
 def test_a_rule_is_hashed_with_the_script_that_it_runs():
     """Otherwise a change of the script would rerun nothing."""
-    for file in (ROOT / "rules").glob("*.smk"):
-        for text in file.read_text().split("\nrule ")[1:]:
-            run = re.findall(r"-m workflow_src\.(\w+)", text)
-            hashed = re.findall(r'code=code\("(\w+)"[,)]', text)
-            name = text.split(":")[0]
-            # what is fetched stays the same whatever the code that fetched it
-            assert hashed == run or (name.startswith("fetch_") and not hashed), name
+    for name, text in rules().items():
+        steps = re.findall(r'-m workflow_src\.(\w+)|\bstep="(\w+)"', text)
+        run = ["".join(step) for step in steps][-1:]
+        hashed = re.findall(r'\bcode=code\(\s*"(\w+)"', text)[-1:]
+        # what is fetched stays the same whatever the code that fetched it
+        assert run and (hashed == run or (name.startswith("fetch_") and not hashed)), name
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -140,7 +140,9 @@ def why_not(claim: Claim, spec: TableSpec | None, reduced: list[str]) -> str:
     if missing := [row for row in rows if row not in spec.rows]:
         return f"not in this study: {', '.join(missing)}"
     if smaller := [row for row in rows if f"{row}.{claim.column}" in reduced]:
-        return f"this study runs a smaller network of {', '.join(smaller)}"
+        return (
+            f"this study's {', '.join(smaller)} is not as published: smaller, or counted otherwise"
+        )
     column = COLUMNS[claim.column]
     for row in rows:
         runs = read_runs(spec, row, claim.dataset, column)

@@ -8,26 +8,13 @@ import pandas as pd
 from workflow_src.paper.audit import KINDS
 from workflow_src.paper.claims import VERDICTS, effect_text
 
-FIGURE_TITLES = {
-    "figure1": "Figure 1: spatial imbalance",
-    "weights": "Figures 3 and 4: LAW's maps",
-    "figure6": "Figure 6: synthesis",
-    "figure7": "Figure 7: segmentation",
-    "figure8": "Figure 8: delta maps over training",
-    "training": "Training curves",
-    "segmenter_training": "Training curves of the segmenters",
-    "accuracy_cost": "Accuracy against cost",
-    "dice_sets": "Dice by test set",
-    "published": "Measured against published",
-}
 
-
-def read_figure(path: Path, captions: Path, remark: str) -> dict:
+def read_figure(title: str, path: Path, captions: Path, remark: str) -> dict:
     """Name, title, caption and picture of a figure."""
     caption = " ".join((captions / f"{path.stem}.rst").read_text().split())
     return {
         "name": path.stem,
-        "title": FIGURE_TITLES[path.stem],
+        "title": title,
         "caption": f"{caption} {remark}".strip(),
         "png": base64.b64encode(path.read_bytes()).decode(),
     }

@@ -63,7 +63,11 @@ def reduced_networks(config: dict, name: str) -> list[str]:
 
 
 def reduced_costs(config: dict) -> list[str]:
-    """Costs that this study's settings change, as row.column: not the published network's."""
+    """Costs that are not the published network's, as model.column.
+
+    This study makes the network smaller, or counts at another size; nnU-Net plans by its data, and
+    phantoms are not the paper's.
+    """
     segmentation, downstream = config["segmentation"], config["downstream"]
     found = {
         f"{model}.gflops"
@@ -71,7 +75,9 @@ def reduced_costs(config: dict) -> list[str]:
         if resolve(segmentation, "models", model)["architecture"] == "order"
         and grid_of(config, model) != PAPER_GRID
     }
-    if downstream["training"].get("network"):
+    shown = {name for table in config["tables"].values() for name in table["datasets"]}
+    drawn = any(config["datasets"][name].get("phantom") for name in shown)
+    if drawn or downstream["training"].get("network"):
         found |= {
             f"nnunet-{mix}.{column}"
             for mix in downstream["mixes"]

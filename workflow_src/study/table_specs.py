@@ -113,19 +113,24 @@ def read_by(config: dict, *names: str) -> list[str]:
     return list(found)
 
 
-def spec_of(config: dict, name: str, located: dict[str, str]) -> dict:
-    """A table as `workflow_src.paper.measured.TableSpec` holds it.
+def files_of(config: dict, name: str, located: dict[str, str]) -> dict:
+    """The metrics files of a table by kind, data set and row, one a seed or one for all.
 
     Args:
         config: the study.
         name: of the table.
         located: the file that the rule has for each path of `read_by`.
     """
-    table = config["tables"][name]
     files: dict[str, dict[str, dict[str, list[str]]]] = {}
     for file in cell_files(config, name):
         rows = files.setdefault(file.kind, {}).setdefault(file.dataset, {})
         rows.setdefault(file.row, []).append(located[file.path])
+    return files
+
+
+def spec_of(config: dict, name: str) -> dict:
+    """A table as `workflow_src.paper.measured.TableSpec` holds it, but for its files."""
+    table = config["tables"][name]
     return {
         "title": table.get("title") or "",
         "rows": {row: label_of(config, name, row) for row in table["rows"]},
@@ -134,7 +139,6 @@ def spec_of(config: dict, name: str, located: dict[str, str]) -> dict:
         "columns": table["columns"],
         "more": table.get("more", []),
         "seeds": config["seeds"],
-        "files": files,
         "reference": table.get("reference"),
         "drawn": [d for d in table["datasets"] if config["datasets"][d].get("phantom")],
     }
