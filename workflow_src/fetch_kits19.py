@@ -71,9 +71,7 @@ def read_checksums(file: Path) -> dict[str, str]:
     try:
         lines = file.read_text().splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file} is not text ({error.reason}): give a file of checksums"
-        ) from error
+        raise InputError(f"{file} is not text: give a file of checksums") from error
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue

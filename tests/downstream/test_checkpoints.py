@@ -3,6 +3,7 @@
 import os
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,8 @@ from workflow_src.common.errors import InputError
 from workflow_src.downstream.checkpoints import load_checkpoint
 from workflow_src.downstream.environment import set_environment
 
-GOOD = {"network_weights": {"a": torch.ones(3)}, "trainer_name": "x", "logging": {"b": [1.0, None]}}
+LOGGED = {"b": [np.float64(1), None]}
+GOOD = {"network_weights": {"a": torch.ones(3)}, "trainer_name": "x", "logging": LOGGED}
 
 
 class Harm:

@@ -6,6 +6,15 @@ from pathlib import Path
 from workflow_src.common.errors import InputError
 
 
+def allow_numbers() -> None:
+    """Let numpy's numbers through, which nnU-Net's log in an unfinished training's file holds."""
+    import numpy as np
+    import torch
+
+    kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdg"]
+    torch.serialization.add_safe_globals([np._core.multiarray.scalar, np.dtype, *kinds])
+
+
 def load_checkpoint(file: Path) -> dict:
     """A checkpoint of nnU-Net's.
 
@@ -17,6 +26,7 @@ def load_checkpoint(file: Path) -> dict:
     """
     import torch
 
+    allow_numbers()
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         weights = checkpoint["network_weights"]
