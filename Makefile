@@ -4,12 +4,14 @@
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make preflight   checks data, weights, disk, environment, GPUs and Slurm for a study: CONFIG=...
+#                  THOROUGH=true opens all data, not a sample
 # make cost   estimates the jobs and hours of a study: CONFIG=config/small.yaml for another one
 # make lock   resolves requirements.in into requirements.lock anew (needs `pip install uv`)
 
 PYTHON ?= python3
 CORES ?= 2
 CONFIG ?= config/config.yaml
+THOROUGH ?= false
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
@@ -47,7 +49,8 @@ test-slurm: setup
 	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/test_slurm.py
 
 preflight: setup
-	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]'
+	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]' \
+	  --thorough $(THOROUGH)
 
 cost: setup
 	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]'
