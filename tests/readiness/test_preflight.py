@@ -168,8 +168,8 @@ def test_preflight_refuses_what_preparation_refuses_and_goes_on(
     shutil.copytree(polyps_raw, tmp_path / "raw")
     harm(tmp_path / "raw")
     paper["datasets"]["polyps"]["root"] = str(tmp_path / "raw")
+    paper["datasets"]["polyps"]["reading"]["test_sets"] = None
     reading = prepare_data.Reading(**paper["datasets"]["polyps"]["reading"])
-    reading.test_sets = paper["datasets"]["polyps"]["reading"]["test_sets"] = None
     with pytest.raises(InputError) as error:
         prepare_data.main(tmp_path / "raw", tmp_path / "out", reading, size=32)
     found = [f for f in preflight_findings(paper, thorough=True) if f.subject == "data, polyps"]
