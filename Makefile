@@ -5,6 +5,7 @@
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
+#                      THOROUGH=true opens all data, not a sample
 # make cost            estimates the jobs and hours of a study: CONFIG=config/small.yaml
 # make schema          renews config/schema.yaml from the models of the settings
 # make lock            resolves requirements.in into requirements.lock (needs `pip install uv`)
@@ -13,6 +14,7 @@
 PYTHON ?= python3
 CORES ?= 2
 CONFIG ?= config/config.yaml
+THOROUGH ?= false
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
@@ -53,7 +55,8 @@ test-slurm: setup
 	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
 
 preflight: setup
-	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]'
+	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]' \
+	  --thorough $(THOROUGH)
 
 cost: setup
 	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]'

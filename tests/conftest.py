@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +15,13 @@ from PIL import Image
 from workflow_src import make_phantoms, prepare_data
 from workflow_src.data.arrays import file_sha256, large_sha256
 from workflow_src.data.prepared import PreparedSet
+
+# `pytest --hypothesis-profile fuzz` draws new examples, many of them, each time.
+hypothesis.settings.register_profile(
+    "default", derandomize=True, max_examples=200, deadline=None, database=None
+)
+hypothesis.settings.register_profile("fuzz", max_examples=20_000, deadline=None)
+hypothesis.settings.load_profile("default")
 
 ROOT = Path(__file__).parent.parent
 # The smallest study that goes through every rule, as arguments of Snakemake.

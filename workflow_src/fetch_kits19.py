@@ -1,5 +1,6 @@
 """Fetch KiTS19: 210 CT volumes and their labels, each verified; goes on where it was broken off."""
 
+import re
 from pathlib import Path
 
 from tqdm import tqdm
@@ -30,8 +31,7 @@ def main(
         labels_url: where the labels lie, with {case}.
         labels_sha256: file of the labels' checksums, a line a case.
     """
-    lines = [line for line in labels_sha256.read_text().splitlines() if not line.startswith("#")]
-    checksums = {case: digest for digest, case in (line.split() for line in lines)}
+    checksums = read_checksums(labels_sha256)
     imaging = find_imaging(imaging_repository, imaging_revision, list(checksums))
     sizes = {case: size for case, (size, _) in imaging.items()}
     lacking = [case for case in checksums if not is_right(output / case, *imaging[case])]
@@ -43,7 +43,7 @@ def main(
     require_space(output, rest, "KiTS19")
     for case in tqdm(checksums, unit="case"):
         labels = output / case / "segmentation.nii.gz"
-        download(labels_url.format(case=case), labels, checksums[case])
+        download(labels_url.replace("{case}", case), labels, checksums[case])
     hub = output / ".hub"
     with tqdm(total=rest, unit="B", unit_scale=True) as bar:
         for case in lacking:
@@ -59,6 +59,33 @@ def main(
     find_cases(output)  # names a case that lacks a file
     facts = {"source": "KiTS19", "imaging": f"{imaging_repository}@{imaging_revision}"}
     write_json(output / "source.json", facts | {"labels": checksums})
+
+
+def read_checksums(file: Path) -> dict[str, str]:
+    """The sha256 of each case's labels. Empty lines, and those that begin with #, do not count.
+
+    Raises:
+        InputError: naming the line that is not a checksum and a case.
+    """
+    checksums: dict[str, str] = {}
+    try:
+        lines = file.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not text: give a file of checksums") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = re.fullmatch(r"([0-9a-f]{64})\s+(case_[0-9]{5})\s*", line)
+        if not found:
+            raise InputError(
+                f"{file}, line {number}: {line[:80]!r} is not a sha256 and a case_XXXXX"
+            )
+        if found[2] in checksums:
+            raise InputError(f"{file}, line {number}: {found[2]} is there twice")
+        checksums[found[2]] = found[1]
+    if not checksums:
+        raise InputError(f"{file} holds no checksum: give a line with a sha256 and a case per case")
+    return checksums
 
 
 def find_imaging(repository: str, revision: str, cases: list[str]) -> dict[str, tuple]:

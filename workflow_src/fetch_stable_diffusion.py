@@ -1,10 +1,10 @@
 """Fetch Stable Diffusion 1.5 at a pinned revision, or take a folder or single file of your own."""
 
-import json
 from pathlib import Path
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
@@ -62,14 +62,15 @@ def main(
     lacking = [part for part in STABLE_DIFFUSION if not (model / part).is_dir()]
     if lacking:
         raise InputError(f"{model} lacks {', '.join(lacking)}: fetch the whole model")
-    config = json.loads((model / "unet" / "config.json").read_text())
+    with facts_of(model / "unet" / "config.json") as config:
+        dimension = config["cross_attention_dim"]
     write_json(
         output,
         {
             "kind": "stable-diffusion",
             "folder": where,
             "origin": origin,
-            "cross_attention_dim": config["cross_attention_dim"],
+            "cross_attention_dim": dimension,
             "provenance": provenance("workflow_src.fetch_stable_diffusion"),
         },
     )

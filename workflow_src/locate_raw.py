@@ -5,7 +5,7 @@ from pathlib import Path
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
-from workflow_src.data.inventory import inventory
+from workflow_src.data.inventory import fingerprint, inventory
 
 
 def main(root: Path, output: Path) -> None:
@@ -13,12 +13,12 @@ def main(root: Path, output: Path) -> None:
 
     Args:
         root: folder of the raw set.
-        output: the list, a json file: names and sizes, and a hash over both.
+        output: the list, a json file: what it holds, and a hash over names and contents.
     """
     found = inventory(root)
     if not found["files"]:
         raise InputError(f"{root} holds no file: give the folder of your images as `root`")
-    write_json(output, {"source": "local", **found})
+    write_json(output, {"source": "local", **found, "fingerprint": fingerprint(root)})
 
 
 if __name__ == "__main__":

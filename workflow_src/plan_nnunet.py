@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
-from workflow_src.downstream.cases import dataset_json, preprocess_cases, write_raw
+from workflow_src.downstream.cases import bytes_needed, dataset_json, preprocess_cases, write_raw
 from workflow_src.downstream.planning import plan
 from workflow_src.study.downstream import Network
 
@@ -27,11 +27,12 @@ def main(
         threads: processes to use.
     """
     prepared = PreparedSet(data)
+    rows = prepared.rows("train", "val")
+    require_space(output, bytes_needed(prepared, rows), str(output))
     with whole_folder(output, "plan.json") as folder:
         nnunet.set_environment(folder, max(threads, 2))  # planning crashes with 0 workers
         name = nnunet.dataset_name(lesion)
         raw = folder / "raw" / name
-        rows = prepared.rows("train", "val")
         names = write_raw(prepared, rows, "real", raw)
         description = dataset_json(prepared, len(names), lesion)
         write_json(raw / "dataset.json", description)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.data.arrays import loaded_arrays
 from workflow_src.paper.style import grid, plt, save, show
 
 
@@ -19,7 +18,7 @@ def main(trained: Path, output: Path) -> None:
     files = sorted(trained.glob("delta_*.npz"))
     if not files:
         raise InputError(f"{trained} holds no delta_*.npz: it was not trained with LAW")
-    snapshots = {int(file.stem.removeprefix("delta_")): np.load(file) for file in files}
+    snapshots = {int(file.stem.removeprefix("delta_")): loaded_arrays(file) for file in files}
     masks = next(iter(snapshots.values()))["mask"]
     figure, axes = grid(1 + len(snapshots), len(masks))
     for axis, mask in zip(axes[0], masks, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
+from workflow_src.data.arrays import loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.paper.style import grid, save, show
 
@@ -28,7 +29,7 @@ def main(trained: Path, data: Path, output: Path) -> None:
     files = sorted(trained.glob("delta_*.npz"))
     if not files:
         raise InputError(f"{trained} holds no delta_*.npz: it was not trained with LAW")
-    snapshot = np.load(files[-1])
+    snapshot = loaded_arrays(files[-1])
     with facts_of(trained / "recipe.json") as facts:
         recipe = ControlNetRecipe(**facts["recipe"])
     delta = torch.from_numpy(snapshot["delta"])[:, None]

@@ -14,6 +14,7 @@ from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
+from workflow_src.downstream.checkpoints import load_checkpoint
 
 
 def main(
@@ -43,6 +44,7 @@ def main(
         device=torch.device("cuda" if cuda else "cpu"),
         allow_tqdm=False,
     )
+    load_checkpoint(model / f"fold_{nnunet.FOLD}" / "checkpoint_final.pth")  # refused in one line
     predictor.initialize_from_trained_model_folder(str(model), (nnunet.FOLD,))
     prepared = PreparedSet(data)
     rows = prepared.rows(split)

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
-from workflow_src.downstream.cases import preprocess_cases, write_raw
+from workflow_src.downstream.cases import bytes_needed, preprocess_cases, write_raw
 
 
 def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:
@@ -22,9 +22,11 @@ def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:
         threads: processes to use.
     """
     prepared = PreparedSet(data)
+    rows = prepared.rows("train")
+    require_space(output, bytes_needed(prepared, rows), str(output))
     with whole_folder(output, "cases.json") as folder:
         nnunet.set_environment(folder, threads)
-        names = write_raw(prepared, prepared.rows("train"), "synthetic", folder / "raw")
+        names = write_raw(prepared, rows, "synthetic", folder / "raw")
         plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
         description = json.loads((plan / "dataset.json").read_text())
         preprocess_cases(

@@ -11,6 +11,7 @@ from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
+from workflow_src.data.arrays import loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
 
@@ -54,10 +55,8 @@ def main(
     ours = extract(loaded, synthetic.images, batch, device)
     pairs = conditioning_masks(len(synthetic), len(train))
     result: dict[str, Any] = {"real_images": len(train), "images": len(synthetic)}
-    with (
-        np.load(features / "features.npz") as theirs,
-        facts_of(floors / "real_halves.json") as halves,
-    ):
+    theirs = loaded_arrays(features / "features.npz")
+    with facts_of(floors / "real_halves.json") as halves:
         for name in loaded:
             training, made = theirs[name][train], ours[name]
             closest, images = (

@@ -10,6 +10,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.floors import floor, sizes
 from workflow_src.metrics.neighbours import copies, nearest_of
@@ -34,17 +35,17 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     fewer = [size for size in images if size <= len(test)] or [len(test)]
     halves: dict[str, Any] = {"real_images": len(train), "images": images[-1]}
     tested: dict[str, Any] = {"real_images": len(train), "images": fewer[-1]}
-    with np.load(features / "features.npz") as found:
-        for name, facts in extractors.items():
-            real, held_out = found[name][train], found[name][test]
-            closest = closest_real(found[name], prepared)
-            itself = np.arange(len(train))
-            _, others = nearest_of(real, real, (itself, itself))
-            _, nearest = nearest_of(held_out, real)
-            facts |= {"closest_real": closest}
-            halves[name] = facts | floor(images, real) | {"copies": copies(others, closest)}
-            tested[name] = facts | floor(fewer, real, held_out)
-            tested[name] |= {"copies": copies(nearest, closest)}
+    found = loaded_arrays(features / "features.npz")
+    for name, facts in extractors.items():
+        real, held_out = found[name][train], found[name][test]
+        closest = closest_real(found[name], prepared)
+        itself = np.arange(len(train))
+        _, others = nearest_of(real, real, (itself, itself))
+        _, nearest = nearest_of(held_out, real)
+        facts |= {"closest_real": closest}
+        halves[name] = facts | floor(images, real) | {"copies": copies(others, closest)}
+        tested[name] = facts | floor(fewer, real, held_out)
+        tested[name] |= {"copies": copies(nearest, closest)}
     with whole_folder(output, "real_halves.json") as folder:
         for file, scores in {"real_test": tested, "real_halves": halves}.items():
             scores |= {"data": made_from, "provenance": provenance("workflow_src.score_floors")}

@@ -35,9 +35,10 @@ def main(
 
     Args:
         model: folder of the trained segmenter.
-        images: folder of image files of any size: .png .jpg .jpeg .tif .tiff .bmp, in colour or
-            grey, 8 or 16 bit, with or without transparency. Pixels are taken as the file stores
-            them, so that masks fit its pixels: a rotation that is only noted in EXIF is not made.
+        images: folder of image files of any size: .png .jpg .jpeg .tif .tiff .bmp .webp, in
+            colour or grey, 8 or 16 bit, with or without transparency. Pixels are taken as the file
+            stores them, so that masks fit its pixels: a rotation that is only noted in EXIF is not
+            made.
         out: folder for the results: a new or empty one, or that of an earlier call.
         threshold: probability from which a pixel is lesion.
         probabilities: write the probabilities too.

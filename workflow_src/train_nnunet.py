@@ -9,6 +9,7 @@ from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.arrays import file_sha256
 from workflow_src.downstream import environment as nnunet
+from workflow_src.downstream.checkpoints import load_checkpoint
 from workflow_src.downstream.mixes import assemble, choose_cases, publish
 from workflow_src.study.downstream import Mix, NnunetRecipe
 
@@ -47,13 +48,15 @@ def main(
     import torch
     from nnunetv2.run.run_training import run_training
 
+    made = state.folder / "results" / name
+    made = made / f"{nnunet.TRAINER}__{nnunet.PLANS}__{nnunet.CONFIGURATION}"
+    for checkpoint in sorted(made.glob("fold_*/checkpoint_*.pth")):
+        load_checkpoint(checkpoint)  # what nnU-Net would go on from is refused in one line
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run_training(
         name, nnunet.CONFIGURATION, nnunet.FOLD, nnunet.TRAINER, nnunet.PLANS,
         num_gpus=gpus if device.type == "cuda" else 1, continue_training=True, device=device,
     )  # fmt: skip
-    made = state.folder / "results" / name
-    made = made / f"{nnunet.TRAINER}__{nnunet.PLANS}__{nnunet.CONFIGURATION}"
     content = state.folder / "content"
     publish(made, content)
     facts |= {

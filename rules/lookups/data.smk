@@ -1,6 +1,6 @@
 # Look-ups of raw sets and their views.
 
-from workflow_src.data.inventory import inventory
+from workflow_src.data import inventory
 from workflow_src.study.phantoms import Phantom
 from workflow_src.study.reading import Reading
 
@@ -47,8 +47,8 @@ def local_root(wildcards):
 
 
 def fingerprint(wildcards):
-    """Names and sizes of the user's own files: a changed one is prepared again."""
-    return inventory(local_root(wildcards))["fingerprint"]
+    """Names and contents of the user's own files: a changed one is prepared again."""
+    return inventory.fingerprint(local_root(wildcards))
 
 
 def reading_of(wildcards):

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
+from PIL import Image
 from safetensors.numpy import save_file
 
-from workflow_src import estimate_hours
+from workflow_src import estimate_hours, prepare_data
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
 from workflow_src.data.pairs import find_pairs
@@ -118,9 +120,67 @@ def test_a_faulty_set_is_refused(fault, paper, polyps_raw, tmp_path):
     assert ("TestDataset" if fault == "no test set" else str(image)) in text
 
 
-def test_weights_are_whole_and_pinned(paper, tmp_path):
-    import numpy as np
+def harm_mask(root):
+    mask = find_pairs(root / "TrainDataset")[5][1]
+    Image.fromarray(np.kron([[0, 127], [255, 0]], np.ones((32, 32))).astype(np.uint8)).save(mask)
 
+
+def harm_image(root):
+    image = find_pairs(root / "TestDataset" / "Phantom-A")[1][0]
+    image.write_bytes(image.read_bytes()[:300])
+
+
+def nest(root):
+    folder = root / "TrainDataset" / "images"
+    (folder / "more").mkdir()
+    next(folder.glob("*.png")).rename(folder / "more" / "x.png")
+
+
+def dangle(root):
+    (root / "TrainDataset" / "images" / "99.png").symlink_to(root / "nowhere.png")
+
+
+def turn(root):
+    image = find_pairs(root / "TrainDataset")[3][0]
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(image).save(image, exif=exif)
+
+
+def invert(root):
+    for _, mask in find_pairs(root / "TestDataset" / "Phantom-B"):
+        Image.fromarray(255 - np.asarray(Image.open(mask).convert("L"))).save(mask)
+
+
+def two_pages(root):
+    mask = find_pairs(root / "TestDataset" / "Phantom-A")[0][1]
+    Image.open(mask).save(mask.with_suffix(".tif"), save_all=True, append_images=[Image.open(mask)])
+    mask.unlink()
+
+
+@pytest.mark.parametrize(
+    "harm", [harm_mask, harm_image, nest, dangle, turn, invert, two_pages], ids=lambda f: f.__name__
+)
+def test_preflight_refuses_what_preparation_refuses_and_goes_on(
+    harm, paper, polyps_raw, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(polyps_raw, tmp_path / "raw")
+    harm(tmp_path / "raw")
+    paper["datasets"]["polyps"]["root"] = str(tmp_path / "raw")
+    paper["datasets"]["polyps"]["reading"]["test_sets"] = None
+    reading = prepare_data.Reading(**paper["datasets"]["polyps"]["reading"])
+    with pytest.raises(InputError) as error:
+        prepare_data.main(tmp_path / "raw", tmp_path / "out", reading, size=32)
+    found = [f for f in preflight_findings(paper, thorough=True) if f.subject == "data, polyps"]
+    assert [f.level for f in found if f.level != "WARN"] == ["FAIL"]
+    if harm is dangle:  # which the listing of the folder refuses before
+        assert "99.png cannot be read" in found[-1].text
+    else:
+        assert found[-1].text == str(error.value)
+
+
+def test_weights_are_whole_and_pinned(paper, tmp_path):
     for part in inputs.STABLE_DIFFUSION:
         (tmp_path / part).mkdir()
     for part in ("unet", "vae", "text_encoder"):

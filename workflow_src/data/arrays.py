@@ -8,6 +8,8 @@ large that hashing would cost more than the work on it, by the hash of blocks sp
 import errno
 import hashlib
 import os
+import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,6 +60,19 @@ def loaded_array(path: Path, mapped: bool = False) -> np.ndarray:
     except (ValueError, EOFError, SyntaxError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is damaged ({reason}): {AGAIN}") from error
+
+
+def loaded_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Load the arrays of an .npz file, by name.
+
+    Raises:
+        InputError: if the file is cut off or damaged.
+    """
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({' '.join(str(error).split())}): {AGAIN}") from error
 
 
 def opened_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,13 +1,53 @@
 """Downloads with pinned revisions and checksums. What is already there and right is kept."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import require_space
 
 log = logging.getLogger(__name__)
+MOST = 8 * 2**30  # bytes of a file; the largest that is fetched so has 2 GiB
+SILENCE = 30  # seconds that a server may say nothing
+WAIT, LEAST = 60, 2**16  # seconds in which at least so many bytes must arrive
+
+
+class Bounded:
+    """Pooch's downloader over HTTP, for servers that promise less than they send, or never end."""
+
+    def __call__(self, url: str, output_file: str, pooch, check_only: bool = False) -> None:
+        import requests
+        from tqdm import tqdm
+        from urllib3.exceptions import HTTPError
+
+        with (
+            requests.get(url, timeout=SILENCE, stream=True) as response,
+            open(output_file, "wb") as file,
+        ):
+            response.raise_for_status()
+            promised = int(response.headers.get("content-length", 0))
+            if promised:
+                require_space(Path(output_file).parent, promised, url)
+            arrived, since, mark = 0, time.monotonic(), 0
+            with tqdm(total=promised or None, unit="B", unit_scale=True) as bar:
+                try:
+                    while part := response.raw.read1(2**20, decode_content=True):
+                        file.write(part)
+                        arrived += len(part)
+                        bar.update(len(part))
+                        if max(arrived, promised) > MOST:
+                            raise OSError(f"it has more than {MOST / 2**30:.0f} GiB")
+                        if time.monotonic() - since > WAIT:
+                            if arrived - mark < LEAST:
+                                raise OSError(f"only {arrived - mark} bytes came in {WAIT} seconds")
+                            since, mark = time.monotonic(), arrived
+                except HTTPError as error:
+                    raise OSError(str(error)) from error
+            if arrived < promised and "content-encoding" not in response.headers:
+                raise OSError(f"only {arrived} of {promised} bytes came")
 
 
 def download(url: str, file: Path, sha256: str | None) -> None:
@@ -27,7 +67,9 @@ def download(url: str, file: Path, sha256: str | None) -> None:
     known = f"sha256:{sha256}" if sha256 else None
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        pooch.retrieve(url, known, file.name, file.parent, progressbar=True)
+        pooch.retrieve(url, known, file.name, file.parent, downloader=Bounded())
+    except InputError:
+        raise
     except ValueError as error:  # a hash that differs
         raise InputError(
             f"{url} is not the pinned file ({error}): try again, or fetch it by hand and give its "

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
+from workflow_src.common.outputs import require_space
 from workflow_src.common.training import memory_for
 from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
@@ -54,6 +55,8 @@ def cache_latents(vae, text: Tensor, prepared: PreparedSet, folder: Path, batch:
     file = folder / "latents.safetensors"
     tensors = {"mean": torch.cat(means), "std": torch.cat(stds)}
     tensors |= {"text": text[0], "empty": text[1]}
+    needed = sum(value.numel() * value.element_size() for value in tensors.values())
+    require_space(folder, needed, f"the latents in {folder}")
     save_file({name: value.contiguous() for name, value in tensors.items()}, file)
     return {
         "images": len(rows),

@@ -19,6 +19,13 @@ def case_name(kind: str, row: int) -> str:
     return f"{kind}_{row:06d}"
 
 
+def bytes_needed(prepared: PreparedSet, rows: np.ndarray) -> int:
+    """Disk space that rows take as raw PNGs and as preprocessed cases: 32-bit images and a label,
+    all packed, by no more than this."""
+    pixels = sum(prepared.mask(row).size for row in rows)
+    return pixels * (5 * prepared.channels + 2)
+
+
 def write_raw(prepared: PreparedSet, rows: np.ndarray, kind: str, folder: Path) -> list[str]:
     """Write rows as lossless PNG into imagesTr/ and labelsTr/, labels 0 and 1.
 

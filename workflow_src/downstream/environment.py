@@ -38,5 +38,7 @@ def set_environment(folder: Path, threads: int) -> None:
         "nnUNet_extTrainer": str(TRAINER_FOLDER),
         "nnUNet_n_proc_DA": str(max(threads - 1, 0)),
         "nnUNet_def_n_proc": str(max(threads, 1)),
+        # Over nnU-Net's own word: a checkpoint is data, and data run no code.
+        "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
         "nnUNet_compile": "f" if lacking else "t",
     }

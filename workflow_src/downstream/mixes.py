@@ -8,6 +8,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import link_cases
+from workflow_src.downstream.checkpoints import load_checkpoint
 from workflow_src.study.downstream import Mix, NnunetRecipe
 
 # What nnU-Net's predictor reads of a checkpoint.
@@ -99,6 +100,6 @@ def publish(made: Path, content: Path) -> None:
     for file in ("plans.json", "dataset.json"):
         shutil.copyfile(made / file, content / file)
     name = "checkpoint_final.pth"
-    checkpoint = torch.load(made / "fold_0" / name, map_location="cpu", weights_only=False)
+    checkpoint = load_checkpoint(made / "fold_0" / name)
     torch.save({key: checkpoint[key] for key in PREDICTION}, fold / name)
     shutil.copyfile(made / "fold_0" / "log.csv", content / "log.csv")

@@ -15,6 +15,10 @@ from batchgenerators.dataloading.multi_threaded_augmenter import MultiThreadedAu
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as base
 
+from workflow_src.downstream.checkpoints import allow_numbers
+
+allow_numbers()  # in each process that resumes a training
+
 COLUMNS = {
     "train_loss": "train_losses",
     "validation_loss": "val_losses",
