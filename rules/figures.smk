@@ -27,6 +27,59 @@ rule plot_synthesis:
         " --output {params.output} > {log} 2>&1"
 
 
+rule plot_distances:
+    input:
+        fidelity=figure_fidelity,
+        floors=f"<results>/floors/{config['figures']['dataset']}/real_halves.json",
+    output:
+        "<results>/figures/distances.pdf",
+        shown("<results>/figures/distances.png", FIGURE_TITLES["distances"], "Figures"),
+    log:
+        "<logs>/plot_distances.log",
+    benchmark:
+        "<benchmarks>/plot_distances.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_distances"),
+        fidelity=fidelity_by_label,
+        floors=subpath(input.floors, parent=True),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_distances --fidelity {params.fidelity:q}"
+        " --floors {params.floors} --output {params.output} > {log} 2>&1"
+
+
+rule plot_copies:
+    input:
+        data=f"<results>/data/{config['figures']['dataset']}/{SIZE}/meta.json",
+        test=f"<results>/floors/{config['figures']['dataset']}/real_test.json",
+        synthetic=figure_synthetic,
+        fidelity=figure_fidelity,
+    output:
+        "<results>/figures/copies.pdf",
+        shown("<results>/figures/copies.png", FIGURE_TITLES["copies"], "Figures"),
+    log:
+        "<logs>/plot_copies.log",
+    benchmark:
+        "<benchmarks>/plot_copies.tsv"
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        code=code("plot_copies"),
+        data=subpath(input.data, parent=True),
+        synthetic=with_names(FIGURE_LABELS, "synthetic", lambda meta: meta.parent),
+        fidelity=fidelity_by_label,
+        extractor=copies_extractor(config),
+        output=subpath(output[0], strip_suffix=".pdf"),
+    shell:
+        "python -m workflow_src.plot_copies --data {params.data} --test {input.test}"
+        " --synthetic {params.synthetic:q} --fidelity {params.fidelity:q}"
+        " --extractor {params.extractor} --output {params.output} > {log} 2>&1"
+
+
 rule plot_segmentation:
     input:
         data=figure_segmenter("<results>/data/{dataset}/{view}/meta.json"),

@@ -35,16 +35,15 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     halves: dict[str, Any] = {"real_images": len(train), "images": images[-1]}
     tested: dict[str, Any] = {"real_images": len(train), "images": fewer[-1]}
     with np.load(features / "features.npz") as found:
-        for name, facts in extractors.items():
+        for name, extractor in extractors.items():
             real, held_out = found[name][train], found[name][test]
-            closest = closest_real(found[name], prepared)
+            bound = closest_real(found[name], prepared)
             itself = np.arange(len(train))
             _, others = nearest_of(real, real, (itself, itself))
-            _, nearest = nearest_of(held_out, real)
-            facts |= {"closest_real": closest}
-            halves[name] = facts | floor(images, real) | {"copies": copies(others, closest)}
-            tested[name] = facts | floor(fewer, real, held_out)
-            tested[name] |= {"copies": copies(nearest, closest)}
+            halves[name] = extractor | floor(images, real) | {"closest_real": bound}
+            halves[name]["copies"] = None if bound is None else float((others < bound).mean())
+            tested[name] = extractor | floor(fewer, real, held_out)
+            tested[name] |= copies(held_out, real, bound, test, train)
     with whole_folder(output, "real_halves.json") as folder:
         for file, scores in {"real_test": tested, "real_halves": halves}.items():
             scores |= {"data": made_from, "provenance": provenance("workflow_src.score_floors")}

@@ -111,6 +111,9 @@ def test_floors_are_halves_of_the_training_images_and_test_images(polyps, featur
     first = frechet_distance(real[order[:5]], real[order[5:10]])
     assert drawn[0] == pytest.approx(first)
     assert tested["lite0"]["copies"] == 0.0  # the closest of them sets the bound
+    number, row, apart = tested["lite0"]["closest_pairs"][0]
+    assert apart >= tested["lite0"]["closest_real"] > 0
+    assert polyps.index.split[[number, row]].tolist() == ["test", "train"]
 
 
 def test_fewer_synthetic_images_are_compared_with_as_few_real_ones(polyps, features, tmp_path):
