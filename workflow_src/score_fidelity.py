@@ -11,6 +11,7 @@ from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
+from workflow_src.data.arrays import check_file
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
 
@@ -42,6 +43,7 @@ def main(
 
     synthetic, train = PreparedSet(data), PreparedSet(real).rows("train")
     with facts_of(features / "features.json") as facts:
+        check_file(features / "features.npz", facts["sha256"])
         made_from, known = facts["data"], facts["extractors"]
     if synthetic.meta["conditioned_on"] != made_from:
         raise InputError(f"{data} was not made from the set whose features are in {features}")

@@ -10,6 +10,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import check_file
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.floors import floor, sizes
 from workflow_src.metrics.neighbours import copies, nearest_of
@@ -26,6 +27,7 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     """
     prepared = PreparedSet(data)
     with facts_of(features / "features.json") as facts:
+        check_file(features / "features.npz", facts["sha256"])
         extractors, made_from = facts["extractors"], facts["data"]
     if prepared.meta["sha256"] != made_from:
         raise InputError(f"{features} was made from another set than {data}: extract them again")
