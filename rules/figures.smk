@@ -46,6 +46,48 @@ use rule plot_delta_maps as plot_synthesis with:
         settings=options(examples=config["figures"]["examples"]),
 
 
+use rule plot_delta_maps as plot_distances with:
+    input:
+        fidelity=figure_fidelity,
+        floors=f"<results>/floors/{FIGURE_DATA}/real_halves.json",
+    output:
+        pictures("distances"),
+    log:
+        "<logs>/plot_distances.log",
+    benchmark:
+        "<benchmarks>/plot_distances.tsv"
+    params:
+        code=code("plot_distances"),
+        step="plot_distances",
+        files=files(fidelity=fidelity_by_label, floors=folder_of("floors")),
+        names=as_text(FIGURE_LABELS),
+
+
+use rule plot_delta_maps as plot_copies with:
+    input:
+        data=f"<results>/data/{FIGURE_DATA}/{SIZE}/meta.json",
+        test=f"<results>/floors/{FIGURE_DATA}/real_test.json",
+        synthetic=figure_synthetic,
+        fidelity=figure_fidelity,
+    output:
+        pictures("copies"),
+    log:
+        "<logs>/plot_copies.log",
+    benchmark:
+        "<benchmarks>/plot_copies.tsv"
+    params:
+        code=code("plot_copies"),
+        step="plot_copies",
+        files=files(
+            data=folder_of("data"),
+            test=path_of("test"),
+            synthetic=with_names(FIGURE_LABELS, "synthetic", folder),
+            fidelity=fidelity_by_label,
+        ),
+        names=as_text(FIGURE_LABELS),
+        settings=options(extractor=copies_extractor(config)),
+
+
 use rule plot_delta_maps as plot_segmentation with:
     input:
         data=figure_segmenter("<results>/data/{dataset}/{view}/meta.json"),

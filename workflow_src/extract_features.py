@@ -8,6 +8,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.features import described, extract, make_extractor
 
@@ -27,6 +28,7 @@ def main(data: Path, output: Path, extractors: dict[str, dict], batch: int = 32)
     with whole_folder(output, "features.json") as folder:
         np.savez(folder / "features.npz", allow_pickle=False, **features)
         facts = {"data": prepared.meta["sha256"]}
+        facts["sha256"] = file_sha256(folder / "features.npz")
         facts["extractors"] = {name: described(extractor) for name, extractor in loaded.items()}
         facts["provenance"] = provenance("workflow_src.extract_features")
         write_json(folder / "features.json", facts)

@@ -27,7 +27,7 @@ def panels(tables: dict[str, Path]) -> list[tuple[str, pd.DataFrame]]:
 def main(tables: dict[str, Path], output: Path, across: int = 3) -> None:
     """Draw the slope charts.
 
-    What has no difference to the paper's is left out: measures by stand-ins, and on phantoms.
+    What has no difference to the paper's is left out: what the paper lacks, and phantoms.
 
     Args:
         tables: csv files of the tables, by name.

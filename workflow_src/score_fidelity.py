@@ -11,11 +11,9 @@ from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
-from workflow_src.data.arrays import loaded_arrays
+from workflow_src.data.arrays import check_file, loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
-
-CLOSEST = 8  # pairs of a synthetic and a training image that are kept to be shown
 
 
 def main(
@@ -41,10 +39,11 @@ def main(
     from workflow_src.metrics.features import described, extract, make_extractor
     from workflow_src.metrics.fidelity import scores
     from workflow_src.metrics.floors import distances
-    from workflow_src.metrics.neighbours import copies, nearest_of
+    from workflow_src.metrics.neighbours import copies
 
     synthetic, train = PreparedSet(data), PreparedSet(real).rows("train")
     with facts_of(features / "features.json") as facts:
+        check_file(features / "features.npz", facts["sha256"])
         made_from, known = facts["data"], facts["extractors"]
     if synthetic.meta["conditioned_on"] != made_from:
         raise InputError(f"{data} was not made from the set whose features are in {features}")
@@ -63,16 +62,11 @@ def main(
                 halves[name]["closest_real"],
                 [int(n) for n in halves[name]["by_images"]],
             )
-            which, apart = nearest_of(made, training)
-            order = np.argsort(apart, kind="stable")[:CLOSEST]
             result[name] = {
                 **known[name],
                 **scores(training, made, pairs),
                 "by_images": distances(images, training, made),
-                "copies": copies(apart, closest),
-                "closest_real": closest,
-                # synthetic image, row of the training image in the real set, distance
-                "closest_pairs": [[int(n), int(train[which[n]]), float(apart[n])] for n in order],
+                **copies(made, training, closest, np.arange(len(made)), train),
             }
     result |= {
         "data": synthetic.meta["sha256"],

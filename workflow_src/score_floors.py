@@ -10,7 +10,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import loaded_arrays
+from workflow_src.data.arrays import check_file, loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.floors import floor, sizes
 from workflow_src.metrics.neighbours import copies, nearest_of
@@ -27,6 +27,7 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     """
     prepared = PreparedSet(data)
     with facts_of(features / "features.json") as facts:
+        check_file(features / "features.npz", facts["sha256"])
         extractors, made_from = facts["extractors"], facts["data"]
     if prepared.meta["sha256"] != made_from:
         raise InputError(f"{features} was made from another set than {data}: extract them again")
@@ -36,16 +37,15 @@ def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> Non
     halves: dict[str, Any] = {"real_images": len(train), "images": images[-1]}
     tested: dict[str, Any] = {"real_images": len(train), "images": fewer[-1]}
     found = loaded_arrays(features / "features.npz")
-    for name, facts in extractors.items():
+    for name, extractor in extractors.items():
         real, held_out = found[name][train], found[name][test]
-        closest = closest_real(found[name], prepared)
+        bound = closest_real(found[name], prepared)
         itself = np.arange(len(train))
         _, others = nearest_of(real, real, (itself, itself))
-        _, nearest = nearest_of(held_out, real)
-        facts |= {"closest_real": closest}
-        halves[name] = facts | floor(images, real) | {"copies": copies(others, closest)}
-        tested[name] = facts | floor(fewer, real, held_out)
-        tested[name] |= {"copies": copies(nearest, closest)}
+        halves[name] = extractor | floor(images, real) | {"closest_real": bound}
+        halves[name]["copies"] = None if bound is None else float((others < bound).mean())
+        tested[name] = extractor | floor(fewer, real, held_out)
+        tested[name] |= copies(held_out, real, bound, test, train)
     with whole_folder(output, "real_halves.json") as folder:
         for file, scores in {"real_test": tested, "real_halves": halves}.items():
             scores |= {"data": made_from, "provenance": provenance("workflow_src.score_floors")}

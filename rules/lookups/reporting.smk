@@ -2,6 +2,7 @@
 
 from workflow_src.study.figures import (
     FIGURES as FIGURE_TITLES,
+    copies_extractor,
     cost_table,
     delta_method,
     law_settings,
@@ -106,6 +107,24 @@ def figure_synthetic(wildcards):
         method=figures["methods"],
         seed=SEEDS[0],
     )
+
+
+def figure_fidelity(wildcards):
+    """Scores of the compared methods, every seed."""
+    figures = config["figures"]
+    return expand(
+        "<results>/synthetic/{dataset}/{method}/seed{seed}/fidelity.json",
+        dataset=figures["dataset"],
+        method=figures["methods"],
+        seed=SEEDS,
+    )
+
+
+def fidelity_by_label(wildcards, input):
+    """The files of each method's scores, one a seed, by its label, as JSON."""
+    each, files = len(SEEDS), list(input.fidelity)
+    groups = [files[start : start + each] for start in range(0, len(files), each)]
+    return json.dumps(dict(zip(FIGURE_LABELS, groups)), ensure_ascii=False)
 
 
 def figure_logs(wildcards):

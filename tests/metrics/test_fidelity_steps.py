@@ -1,6 +1,7 @@
 """The steps that extract features and score sets by them, on drawn polyps."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -113,6 +114,9 @@ def test_floors_are_halves_of_the_training_images_and_test_images(polyps, featur
     first = frechet_distance(real[order[:5]], real[order[5:10]])
     assert drawn[0] == pytest.approx(first)
     assert tested["lite0"]["copies"] == 0.0  # the closest of them sets the bound
+    number, row, apart = tested["lite0"]["closest_pairs"][0]
+    assert apart >= tested["lite0"]["closest_real"] > 0
+    assert polyps.index.split[[number, row]].tolist() == ["test", "train"]
 
 
 def test_fewer_synthetic_images_are_compared_with_as_few_real_ones(polyps, features, tmp_path):
@@ -140,8 +144,9 @@ def test_the_closest_real_image_is_of_another_case_and_no_duplicate(polyps, feat
 
 
 def test_features_of_another_set_or_extractor_are_refused(
-    polyps, native_polyps, copying, features, score, tmp_path
+    polyps, copying, features, score, tmp_path
 ):
+    shutil.copy(features / "features.npz", tmp_path)
     facts = json.loads((features / "features.json").read_text())
     other = facts | {"extractors": {"lite0": facts["extractors"]["lite0"] | {"resize": "none"}}}
     write_json(tmp_path / "features.json", other)
@@ -152,3 +157,6 @@ def test_features_of_another_set_or_extractor_are_refused(
         score(copying, tmp_path)
     with pytest.raises(InputError, match="was made from another set than"):
         score_floors.main(polyps.folder, tmp_path, tmp_path / "floors")
+    (tmp_path / "features.npz").write_bytes(b"cut off")
+    with pytest.raises(InputError, match="features.npz"):
+        score(copying, tmp_path)

@@ -84,15 +84,24 @@ def test_images_of_the_same_case_are_left_out():
     assert np.isinf(apart).all()
 
 
+def shares(features: np.ndarray, training: np.ndarray, closest: float | None) -> float | None:
+    rows = np.arange(len(features)), np.arange(len(training))
+    return copies(features, training, closest, *rows)["copies"]
+
+
 def test_copies_are_closer_than_real_images_of_other_cases():
-    assert copies(np.array([0, 0.4, 0.5, 3]), 0.5) == 0.5
-    assert copies(np.array([0, 0.4]), None) is None
+    rows = np.array([7, 8, 9]), np.array([100, 200])
+    found = copies(line(0, 0.4, 4), line(0, 1), 0.4, *rows)
+    assert found["copies"] == pytest.approx(1 / 3) and found["closest_real"] == 0.4
+    named = [[7, 100, 0], [8, 100, 0.4], [9, 200, 3]]
+    np.testing.assert_allclose(found["closest_pairs"], named)
+    assert shares(line(0, 0.4), line(0, 1), None) is None
 
 
 def test_training_images_are_all_copies_of_themselves_and_noise_on_them_is_found():
     rng = np.random.default_rng(2)
     training, held_out, fresh = rng.normal(size=(3, 100, 16))
     closest = nearest_of(held_out, training)[1].min()
-    assert copies(nearest_of(training, training)[1], closest) == 1.0
-    assert copies(nearest_of(training + 0.01, training)[1], closest) == 1.0
-    assert copies(nearest_of(fresh, training)[1], closest) < 0.05
+    assert shares(training, training, closest) == 1.0
+    assert shares(training + 0.01, training, closest) == 1.0
+    assert shares(fresh, training, closest) < 0.05

@@ -76,3 +76,10 @@ def test_all_ways_of_attention_do_the_same(script, way):
     inputs = torch.randn(4, 2, 1, 9, 4).requires_grad_().unbind()
     for one, other in zip(ways[way](*inputs), ways["plain"](*inputs), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_extractor_sides(script, capsys, polyps):
+    script("extractor_sides").main(polyps.folder, polyps.folder, sides=[32, 64], images=4)
+    found = rows(capsys.readouterr().out)
+    assert [row[0] for row in found] == ["32", "64"]
+    assert all(float(cell) > 0 for row in found for cell in row[1:])

@@ -7,6 +7,7 @@ import numpy as np
 
 NEAREST = 5  # as the prdc library
 ROWS = 1024  # of a matrix of distances that are held at once
+SHOWN = 8  # closest pairs that are kept to be looked at
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -85,12 +86,32 @@ def nearest_of(
     return which, apart
 
 
-def copies(apart: np.ndarray, closest_real: float | None) -> float | None:
-    """Share of images that lie closer to a training image than independent real images ever do.
+def copies(
+    features: np.ndarray,
+    training: np.ndarray,
+    closest_real: float | None,
+    rows: np.ndarray,
+    training_rows: np.ndarray,
+) -> dict:
+    """Which images lie closer to a training image than independent real images ever do.
 
     Args:
-        apart: (N,) distances to the nearest training image.
-        closest_real: the smallest such distance of a held-out image to one of another case; None
-            where no image is held out, and then the share is None.
+        features: (N, D).
+        training: (M, D).
+        closest_real: the smallest distance of a held-out image to a training image of another case;
+            None where no image is held out.
+        rows: (N,) numbers by which the images are named.
+        training_rows: (M,), likewise.
+
+    Returns:
+        copies, the share of such images, None without a bound; closest_real; closest_pairs, of the
+        image, its nearest training image and their distance, the closest first.
     """
-    return None if closest_real is None else float((apart < closest_real).mean())
+    which, apart = nearest_of(features, training)
+    order = np.argsort(apart, kind="stable")[:SHOWN]
+    pairs = zip(rows[order], training_rows[which[order]], apart[order], strict=True)
+    return {
+        "copies": None if closest_real is None else float((apart < closest_real).mean()),
+        "closest_real": closest_real,
+        "closest_pairs": [[int(row), int(nearest), float(far)] for row, nearest, far in pairs],
+    }

@@ -4,6 +4,7 @@ Pure look-ups in the config. Only the rules use this, so that no script's hash o
 on it.
 """
 
+from workflow_src.study.columns import COLUMNS, all_columns
 from workflow_src.study.configuration import method_settings
 from workflow_src.study.synthesis import ControlNetRecipe
 from workflow_src.study.table_specs import table_showing
@@ -13,6 +14,8 @@ FIGURES = {
     "figure1": "Figure 1: spatial imbalance",
     "weights": "Figures 3 and 4: LAW's maps",
     "figure6": "Figure 6: synthesis",
+    "distances": "Distances beside those between real images",
+    "copies": "Synthetic images closest to training images",
     "figure7": "Figure 7: segmentation",
     "figure8": "Figure 8: delta maps over training",
     "training": "Training curves",
@@ -56,6 +59,13 @@ def law_settings(config: dict) -> dict[str, float]:
     clamped = (recipe for recipe in recipes if recipe.weighting == "law" and recipe.clamp)
     law = next(clamped, ControlNetRecipe()).differing()
     return {key: law[key] for key in ("gamma", "w_min", "w_max") if key in law}
+
+
+def copies_extractor(config: dict) -> str:
+    """By whose features copies are shown: of a column that tables show, else the first in use."""
+    shown = (COLUMNS[name] for table in config["tables"].values() for name in all_columns(table))
+    found = (column.extractor for column in shown if column.path[-1] == "copies")
+    return next(found, config["metrics"]["use"][0])
 
 
 def cost_table(config: dict) -> str | None:
