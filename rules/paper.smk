@@ -82,11 +82,14 @@ rule make_claims:
         code=code("make_claims"),
         specs=all_specs,
         reduced=as_text(reduced_costs(config)),
+        settings=as_text(config),
+        benchmarks=f"results/{config['study']}/benchmarks",
         output=subpath(output[0], strip_suffix=".md"),
     shell:
         "python -m workflow_src.make_claims --claims {input.claims}"
         " --published {input.published} --specs {params.specs:q} --reduced {params.reduced:q}"
-        " --output {params.output} > {log} 2>&1"
+        " --settings {params.settings:q} --benchmarks {params.benchmarks} --output {params.output}"
+        " > {log} 2>&1"
 
 
 rule make_report:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_src.paper.audit import KINDS
-from workflow_src.paper.claims import VERDICTS, effect_text
+from workflow_src.paper.claims import VERDICTS, effect_text, verdict_text
 
 FIGURE_TITLES = {
     "figure1": "Figure 1: spatial imbalance",
@@ -39,7 +39,7 @@ def verdicts(claims: dict[str, dict]) -> list[dict]:
         {
             "verdict": verdict,
             "claims": [
-                claim | {"name": name, "shown": effect_text(claim)}
+                claim | {"name": name, "shown": effect_text(claim), "said": verdict_text(claim)}
                 for name, claim in claims.items()
                 if claim["verdict"] == verdict
             ],
