@@ -98,8 +98,8 @@ def warnings_for(tables: list[dict], settings: dict) -> list[str]:
         )
     if len(settings["seeds"]) == 1:
         found.append(
-            "One seed was run: verdicts are about these trained networks on these images, and say "
-            "nothing about how training varies."
+            "One seed was run: nothing is decided about a method. Intervals over cases are about "
+            "these trained networks, and say nothing about how training varies."
         )
     return found
 
