@@ -45,6 +45,17 @@ def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def case_facts(prepared: PreparedSet, rows: np.ndarray) -> dict[str, int]:
+    """Cases of the scored images: how many, of how many images guessed, how many trained on too."""
+    index = prepared.index.iloc[rows]
+    cases = set(index.case)
+    return {
+        "count": len(cases),
+        "guessed_images": int(index.get("case_guessed", pd.Series(dtype=int)).sum()),
+        "shared": len(cases & set(prepared.meta.get("shared_cases", []))),
+    }
+
+
 def intervals(estimates: dict[str, Estimate]) -> dict[str, tuple[float, float] | None]:
     """95 % interval of each measure over cases; None where one case alone tells nothing of it."""
     ends = {measure: estimate.interval() for measure, estimate in estimates.items()}
@@ -97,6 +108,7 @@ def main(data: Path, predictions: Path, output: Path) -> None:
         table.to_csv(folder / "metrics.csv", index=False)
         facts = summarise(table, prepared.meta.get("missing_sets", []))
         facts |= {
+            "cases": case_facts(prepared, predicted.rows),
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
             "data": prepared.meta["sha256"],

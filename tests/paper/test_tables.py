@@ -288,6 +288,16 @@ def test_drawn_data_are_compared_with_nothing_of_the_papers(results):
         assert "Phantoms (Polyps): compared with nothing of the paper's." in made
 
 
+def test_guessed_and_shared_cases_are_said(results):
+    assert "guessed" not in make(results)[1]
+    for path in results.glob("scores/polyps/*/*/metrics.json"):
+        facts = json.loads(path.read_text())
+        write_json(path, facts | {"cases": {"count": 9, "guessed_images": 7, "shared": 2}})
+    text = make(results)[1]
+    assert "- Polyps: the cases of 7 test images are guessed from their likeness." in text
+    assert "- Polyps: 2 cases have images among the training images too, which flatters." in text
+
+
 def test_a_data_set_that_the_paper_lacks_is_tabled_and_drawn(results):
     for part in ("scores", "cost"):
         (results / part / "polyps").rename(results / part / "moles")

@@ -43,6 +43,8 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     missing = {s for _, facts in runs for s, part in facts.get("sets", {}).items() if part is None}
     if missing:
         cell["sets_not_run"] = " ".join(sorted(missing))
+    if known := runs[0][1].get("cases"):
+        cell |= {"guessed_images": known["guessed_images"], "shared_cases": known["shared"]}
     if column.extractor:
         made = runs[0][1][column.extractor]
         cell["extractor"] = f"{made['extractor']}, {made['resize']}"

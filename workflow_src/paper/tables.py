@@ -122,6 +122,7 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
         lines.append(f"Square brackets: 95 % interval over {'; or over '.join(over)}.")
         if "cases" in over:
             lines.append("An interval over cases alone is about one trained network, not a method.")
+    lines += case_notes(cells, spec)
     if "sets_not_run" in cells:
         for dataset, part in cells.dropna(subset="sets_not_run").groupby("dataset", sort=False):
             missing = ", ".join(sorted({n for text in part.sets_not_run for n in text.split()}))
@@ -135,6 +136,19 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
                 f"{spec.rows[spec.reference]} ({cell.gain_over}, p {p_text(cell.gain_p)}"
                 f"{'' if cell.gain_decides else ': these two networks, not the methods'})."
             )
+    return lines
+
+
+def case_notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """Where cases are guessed, and where they stand on both sides of the split."""
+    lines = []
+    for name, text in (
+        ("guessed_images", "the cases of {} test images are guessed from their likeness"),
+        ("shared_cases", "{} cases have images among the training images too, which flatters"),
+    ):
+        if name in cells:
+            for dataset, part in cells[cells[name] > 0].groupby("dataset", sort=False):
+                lines.append(f"{spec.datasets[dataset]}: {text.format(int(part[name].max()))}.")
     return lines
 
 
