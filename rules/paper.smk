@@ -87,6 +87,11 @@ use rule make_audit as make_claims with:
             claims=path_of("claims"), published=path_of("published"), specs=all_specs
         ),
         names=all_shown,
+        settings=options(
+            reduced=as_text(reduced_costs(config)),
+            settings=as_text(config),
+            benchmarks=f"results/{config['study']}/benchmarks",
+        ),
 
 
 rule make_report:

@@ -1,20 +1,25 @@
-"""Judge the paper's claims by this study's metrics: holds, does not hold, undecided, not run."""
+"""Judge the paper's claims by this study's metrics, and plan what would decide the open ones."""
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json, write_text
-from workflow_src.paper.claims import VERDICTS, judge, read_claims, to_markdown
+from workflow_src.paper.claims import VERDICTS, judge_all, read_claims
 from workflow_src.paper.measured import TableSpec
+from workflow_src.paper.plans import plan_claims, to_markdown
+from workflow_src.readiness.trainings import training_hours
 
 
 def main(
     claims: Path,
     published: Path,
     specs: dict[str, TableSpec],
+    settings: dict[str, Any],
+    benchmarks: Path,
     output: Path,
     reduced: list[str] | None = None,
 ) -> None:
@@ -24,14 +29,15 @@ def main(
         claims: the claims.
         published: the paper's numbers.
         specs: rows, columns and metrics files of the study's tables, by name.
+        settings: the study's configuration, by which more trainings are estimated.
+        benchmarks: folder of the jobs' benchmark files, likewise.
         output: path without suffix; .md and .json are written.
         reduced: row.column of costs that this study's smaller networks change.
     """
     paper = yaml.safe_load(published.read_text())
-    results = {
-        name: judge(claim, specs.get(claim.table), paper, reduced or [])
-        for name, claim in read_claims(yaml.safe_load(claims.read_text())).items()
-    }
+    read = read_claims(yaml.safe_load(claims.read_text()))
+    results = judge_all(read, specs, paper, reduced or [])
+    plan_claims(results, training_hours(settings, benchmarks))
     write_json(output.with_suffix(".json"), results)
     write_text(output.with_suffix(".md"), to_markdown(results))
     counts = Counter(result["verdict"] for result in results.values())

@@ -12,6 +12,7 @@ from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_text
 from workflow_src.common.provenance import provenance
 from workflow_src.paper import report
+from workflow_src.paper.plans import plan_rows
 
 TEXTS = Path(__file__).parent / "paper"
 
@@ -38,6 +39,7 @@ def main(
         settings: the study's configuration.
         output: the html file.
     """
+    judged = read_json(claims)
     read = [read_json(path) for path in tables]
     remark = "The data are drawn phantoms." if report.phantoms(settings) else ""
     templates = Environment(
@@ -47,7 +49,8 @@ def main(
     html = templates.get_template("report.html.j2").render(
         study=study,
         warnings=report.warnings_for(read, settings),
-        verdicts=report.verdicts(read_json(claims)),
+        verdicts=report.verdicts(judged),
+        plans=plan_rows(judged),
         tables=read,
         figures=[
             report.read_figure(title, path, TEXTS / "captions", remark)

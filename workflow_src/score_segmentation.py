@@ -12,7 +12,7 @@ from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.metrics.intervals import percentiles, resampled_means
+from workflow_src.metrics.crossed import Crossed, Estimate, pooled
 from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
 
 MEASURES = ("dice", "iou", "dice_min_max", "iou_min_max", "dice_256", "iou_256",
@@ -45,9 +45,23 @@ def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def intervals(resampled: dict[str, np.ndarray]) -> dict[str, tuple[float, float] | None]:
-    """95 % interval of each measure; None where one case alone tells nothing of it."""
-    return {m: None if np.isnan(r).any() else percentiles(r) for m, r in resampled.items()}
+def case_facts(prepared: PreparedSet, rows: np.ndarray) -> dict[str, int]:
+    """Cases of the scored images: how many, of how many images guessed, how many trained on too."""
+    index = prepared.index.iloc[rows]
+    cases = set(index.case)
+    return {
+        "count": len(cases),
+        "guessed_images": int(index.get("case_guessed", pd.Series(dtype=int)).sum()),
+        "shared": len(cases & set(prepared.meta.get("shared_cases", []))),
+    }
+
+
+def intervals(estimates: dict[str, Estimate]) -> dict[str, tuple[float, float] | None]:
+    """95 % interval of each measure over cases; None where one case alone tells nothing of it."""
+    ends = {measure: estimate.interval() for measure, estimate in estimates.items()}
+    return {
+        m: None if np.isnan(low) else (float(low), float(high)) for m, (low, high) in ends.items()
+    }
 
 
 def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
@@ -58,16 +72,14 @@ def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
     once = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
     groups = {name: part for name, part in table.groupby("source")} | {"all": once}
     sets: dict = {}
-    resampled = {}
-    for seed, (name, part) in enumerate(groups.items()):
+    found = {}
+    for name, part in groups.items():
         means = {m: float(part[m].mean()) for m in MEASURES}
-        resampled[name] = {m: resampled_means(part[m], part.case, seed) for m in MEASURES}
-        sets[name] = {"images": len(part), **means, "interval": intervals(resampled[name])}
+        found[name] = {m: Crossed([part[[m]].to_numpy().T], part.case).estimate() for m in MEASURES}
+        sets[name] = {"images": len(part), **means, "interval": intervals(found[name])}
     names = [name for name in groups if name != "all"]
     over_sets: dict = {m: float(np.mean([sets[n][m] for n in names])) for m in MEASURES}
-    over_sets["interval"] = intervals(
-        {m: np.mean([resampled[n][m] for n in names], axis=0) for m in MEASURES}
-    )
+    over_sets["interval"] = intervals({m: pooled([found[n][m] for n in names]) for m in MEASURES})
     for name, means in {**sets, "mean of sets": over_sets}.items():
         for dice, iou in zip(MEASURES[::2], MEASURES[1::2], strict=True):
             check_bounds(means[dice], means[iou], f"{name}, {iou}")
@@ -96,6 +108,7 @@ def main(data: Path, predictions: Path, output: Path) -> None:
         table.to_csv(folder / "metrics.csv", index=False)
         facts = summarise(table, prepared.meta.get("missing_sets", []))
         facts |= {
+            "cases": case_facts(prepared, predicted.rows),
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
             "data": prepared.meta["sha256"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from workflow_src.metrics.crossed import SMALLEST, Crossed, holm, over_seeds
+from workflow_src.metrics.crossed import SMALLEST, Crossed, holm, over_seeds, pooled
 
 
 def alone(count: int) -> np.ndarray:
@@ -127,6 +127,18 @@ def test_images_alone_would_call_two_lucky_trainings_a_difference():
     low_then, high_then = Crossed(averaged, cases).estimate().interval()
     assert ((low_then > 0) | (high_then < 0)).mean() > 0.4  # at a level of 5 %
     assert ((low > 0) | (high < 0)).mean() < 0.07
+
+
+def test_the_mean_of_sets_is_welchs():
+    rng = np.random.default_rng(6)
+    sets = [rng.normal(0.8, 0.1, 12), rng.normal(0.6, 0.3, 20)]
+    found = pooled([Crossed([s[None]], alone(len(s))).estimate() for s in sets])
+    expected = stats.ttest_ind(sets[0], -sets[1], equal_var=False)  # twice their mean against 0
+    assert found.p() == pytest.approx(expected.pvalue)
+    low, high = expected.confidence_interval(0.95)
+    assert found.interval() == pytest.approx((low / 2, high / 2))
+    single = Crossed([np.array([[0.5, 0.7]])], ["a", "a"]).estimate()
+    assert math.isnan(pooled([found, single]).interval()[0])
 
 
 def test_holm():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
+from scipy import stats
 
 from workflow_src import make_claims
 from workflow_src.common.outputs import write_json
@@ -15,41 +16,48 @@ from workflow_src.paper.claims import (
     FAILS,
     HOLDS,
     OPEN,
+    SMALL,
     Claim,
     decide,
     effect_text,
     judge,
+    judge_all,
     published_effect,
     read_claims,
+    verdict_text,
 )
 from workflow_src.paper.measured import TableSpec
+from workflow_src.paper.plans import plan_claims, plan_rows, plans_text
 from workflow_src.study.columns import COLUMNS
+from workflow_src.study.loading import load_study
 
 CLAIMS = read_claims(yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
 PAPER = yaml.safe_load((ROOT / "config" / "published.yaml").read_text())
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p", "verdict"),
+    ("effect", "p", "p_least", "verdict"),
     [
-        (2.0, 4.0, 0.01, HOLDS),
-        (0.1, 4.0, 0.04, HOLDS),
-        (0.1, 4.0, 0.06, OPEN),
-        (-1.0, 4.0, 0.2, OPEN),
-        (-1.0, 0.9, 0.5, FAILS),
-        (0.1, 0.9, 0.001, FAILS),  # there, but smaller than what would matter
-        (-4.0, -2.0, 0.001, FAILS),
-        (float("nan"), float("nan"), 1.0, OPEN),
+        (3.0, 0.01, 0.01, HOLDS),
+        (2.0, 0.04, 0.5, HOLDS),
+        (0.9, 0.04, 0.8, HOLDS),  # perhaps smaller than would matter, perhaps not
+        (2.0, 0.06, 0.3, OPEN),
+        (-0.1, 0.9, 0.2, OPEN),
+        (-0.1, 0.9, 0.001, FAILS),  # what would matter is ruled out
+        (0.45, 0.001, 0.001, SMALL),  # such as [0.3, 0.6]
+        (-3.0, 0.001, 0.001, FAILS),  # the opposite
+        (-3.0, 0.001, 0.06, FAILS),
     ],
 )
-def test_a_verdict_follows_from_interval_and_test(low, high, p, verdict):
-    assert decide(low, high, p, least=1.0) == verdict
+def test_a_verdict_follows_from_the_two_tests(effect, p, p_least, verdict):
+    assert decide(effect, p, p_least, least=1.0) == verdict
 
 
-def write_scores(folder: Path, level: float, images: int = 40, source: str = "A") -> None:
+def write_scores(folder: Path, level: float, images: int = 40, source: str = "A", seed: int = 0):
     """metrics.csv and metrics.json with noise that the rows share, so that they pair."""
     noise = np.random.default_rng(0).normal(0, 0.05, images)
-    own = np.random.default_rng(round(1000 * level)).normal(0, 0.005, images)
+    rng = np.random.default_rng([seed, round(1e4 * level)])
+    own = rng.normal(0, 0.005, images) + rng.normal(0, 0.001)  # of the image and of the training
     prefix = source.removeprefix("synthetic/") + "_" if "/" in source else ""
     table = pd.DataFrame({"stem": [f"{prefix}{i}" for i in range(images)], "source": source})
     table["case"] = [f"A/{i}" for i in range(images)]
@@ -61,6 +69,7 @@ def write_scores(folder: Path, level: float, images: int = 40, source: str = "A"
 
 
 SEEDS = [f"seed{seed}.json" for seed in range(3)]
+SCORES = [f"seed{seed}/metrics.json" for seed in range(3)]
 
 
 def files(folder: Path, rows: tuple[str, ...], *names: str) -> dict[str, dict[str, list[Path]]]:
@@ -70,16 +79,16 @@ def files(folder: Path, rows: tuple[str, ...], *names: str) -> dict[str, dict[st
 
 @pytest.fixture
 def spec(tmp_path) -> TableSpec:
-    """Three models at one seed, their costs, and two methods' FIDs at three seeds."""
+    """Three models and their costs, and two methods, at three seeds."""
     for row, level in (("mkunet", 0.75), ("order", 0.80), ("twin", 0.7502)):
-        write_scores(tmp_path / "score" / row / "seed0", level)
+        for seed in range(3):
+            write_scores(tmp_path / "score" / row / f"seed{seed}", level, seed=seed)
         parameters = 31_000_000 if row == "mkunet" else 42_442
         write_json(tmp_path / "cost" / f"{row}.json", {"parameters": parameters, "gflops": 0.5})
     for row, base in (("law", 52.0), ("uniform", 65.0)):
-        write_scores(
-            tmp_path / "faithfulness" / row / "seed0", base / 100, source=f"synthetic/{row}"
-        )
         for seed in range(3):
+            place = tmp_path / "faithfulness" / row / f"seed{seed}"
+            write_scores(place, base / 100, source=f"synthetic/{row}", seed=seed)
             distance = base + seed + (seed == 2) * (row == "law") / 4
             facts = {"inception": {"extractor": "Inception", "resize": "", "distance": distance}}
             write_json(tmp_path / "fidelity" / row / f"seed{seed}.json", facts)
@@ -93,8 +102,8 @@ def spec(tmp_path) -> TableSpec:
         columns=["dice", "parameters", "fid", "stability", "faithfulness"],
         seeds=[0, 1, 2],
         files={
-            "score": files(tmp_path / "score", models, "seed0/metrics.json"),
-            "faithfulness": files(tmp_path / "faithfulness", methods, "seed0/metrics.json"),
+            "score": files(tmp_path / "score", models, *SCORES),
+            "faithfulness": files(tmp_path / "faithfulness", methods, *SCORES),
             "cost": {"polyps": {row: [tmp_path / "cost" / f"{row}.json"] for row in models}},
             "fidelity": files(tmp_path / "fidelity", methods, *SEEDS),
             "stability": files(tmp_path / "stability", methods, *SEEDS),
@@ -106,14 +115,27 @@ def claim(column: str, row: str, is_: str, than: str | None = None, least: float
     return Claim("It is so", "Abstract", "3", "polyps", column, row, is_, than, least)
 
 
+def verdict_on(asked: Claim, spec: TableSpec, published: dict | None = None) -> dict:
+    """What is found of a single claim."""
+    return judge_all({"one": asked}, {"3": spec}, published or {}, [])["one"]
+
+
+def once(spec: TableSpec, kind: str) -> None:
+    """Leave one training of each row."""
+    for paths in spec.files[kind]["polyps"].values():
+        del paths[1:]
+
+
 @pytest.mark.parametrize(
     ("column", "row", "is_", "than", "least", "verdict"),
     [
         ("dice", "order", "above", "mkunet", 1.0, HOLDS),
-        ("dice", "order", "above", "mkunet", 9.0, FAILS),
+        ("dice", "order", "above", "mkunet", 9.0, SMALL),
         ("dice", "mkunet", "below", "order", 1.0, HOLDS),
         ("dice", "mkunet", "above", "order", 1.0, FAILS),
         ("dice", "twin", "above", "mkunet", 1.0, FAILS),
+        ("dice", "order", "above", "mkunet", 4.0, HOLDS),
+        ("dice", "order", "above", "mkunet", 6.0, SMALL),
         ("dice", "unheard", "above", "mkunet", 1.0, ABSENT),
         ("iou", "order", "above", "mkunet", 1.0, ABSENT),
         ("faithfulness", "uniform", "above", "law", 1.0, HOLDS),
@@ -129,7 +151,7 @@ def claim(column: str, row: str, is_: str, than: str | None = None, least: float
     ],
 )
 def test_verdicts(spec, column, row, is_, than, least, verdict):
-    result = judge(claim(column, row, is_, than, least), spec, {}, [])
+    result = verdict_on(claim(column, row, is_, than, least), spec)
     assert result["verdict"] == verdict, result
     assert bool(result["evidence"]) == (verdict != ABSENT)
     assert all(Path(path).is_file() for path in result["evidence"])
@@ -138,23 +160,94 @@ def test_verdicts(spec, column, row, is_, than, least, verdict):
 def test_the_effect_is_that_of_the_images(spec, tmp_path):
     result = judge(claim("dice", "order", "above", "mkunet"), spec, {}, [])
     ours, theirs = (
-        pd.read_csv(tmp_path / "score" / row / "seed0" / "metrics.csv").dice
+        np.mean([pd.read_csv(tmp_path / "score" / row / s / "metrics.csv").dice
+                 for s in ("seed0", "seed1", "seed2")], axis=0)
         for row in ("order", "mkunet")
-    )
+    )  # fmt: skip
     assert result["effect"] == pytest.approx(100 * (ours - theirs).mean())
     assert result["interval"][0] < result["effect"] < result["interval"][1]
+    assert "3 and 3 trainings, 40 images of 40 cases" in result["test"]
+    assert effect_text(result).endswith("over trainings and cases")
 
 
-def test_too_few_cases_or_seeds_decide_nothing(spec, tmp_path):
-    for row, level in (("a", 0.5), ("b", 0.9)):
-        write_scores(tmp_path / "score" / row / "seed0", level, images=5)
+def test_one_training_each_decides_nothing(spec):
+    once(spec, "score")
+    result = verdict_on(claim("dice", "order", "above", "mkunet"), spec)
+    assert result["interval"][0] > 4  # far apart, these two networks
+    assert verdict_text(result) == "undecided: one training each" and "p" not in result
+    assert "these networks, not about the methods" in result["test"]
+    assert effect_text(result).endswith("over cases")
+    once(spec, "fidelity")
+    result = verdict_on(claim("fid", "law", "below", "uniform"), spec)
+    assert verdict_text(result) == "undecided: one training each" and "interval" not in result
+    once(spec, "stability")
+    result = verdict_on(claim("stability", "law", "stable"), spec)
+    assert verdict_text(result) == "undecided: one training"
+
+
+def test_lucky_trainings_are_no_effect_of_a_method(spec, tmp_path):
+    """Equal methods whose trainings vary: images alone would tell them apart."""
+    for row, gains in (("lucky", (0.02, 0.03, -0.005)), ("unlucky", (-0.02, 0.01, -0.01))):
+        for seed, gain in enumerate(gains):
+            write_scores(tmp_path / "score" / row / f"seed{seed}", 0.7 + gain, 400, seed=seed)
         spec.rows[row] = row
-        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / "seed0/metrics.json"]
-    assert judge(claim("dice", "b", "above", "a"), spec, {}, [])["verdict"] == OPEN
-    spec.seeds = [0]
-    for row in ("law", "uniform"):
-        del spec.files["fidelity"]["polyps"][row][1:]
-    assert judge(claim("fid", "law", "below", "uniform"), spec, {}, [])["verdict"] == OPEN
+        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / name for name in SCORES]
+    tables = [
+        [pd.read_csv(path.with_name("metrics.csv")).dice for path in paths]
+        for row, paths in spec.files["score"]["polyps"].items()
+        if "lucky" in row
+    ]
+    ours, theirs = (np.mean(found, axis=0) for found in tables)
+    assert stats.ttest_rel(ours, theirs).pvalue < 1e-6
+    result = verdict_on(claim("dice", "lucky", "above", "unlucky"), spec)
+    assert result["verdict"] == OPEN and result["p"] > 0.1
+
+
+def test_verdicts_go_by_the_corrected_p(spec, tmp_path):
+    for seed, fid in enumerate((63.0, 64.5, 65.2)):
+        facts = {"inception": {"extractor": "Inception", "resize": "", "distance": fid}}
+        write_json(tmp_path / "fidelity" / "law" / f"seed{seed}.json", facts)
+    asked = claim("fid", "law", "below", "uniform", least=0.1)
+    for seed, fid in enumerate((67.0, 66.0, 68.4)):
+        facts = {"inception": {"extractor": "Inception", "resize": "", "distance": fid}}
+        write_json(tmp_path / "fidelity" / "uniform" / f"seed{seed}.json", facts)
+    alone = verdict_on(asked, spec)
+    assert alone["verdict"] == HOLDS and alone["p"] == alone["p_holm"] < 0.05
+    others = {str(n): claim("dice", "twin", "above", "mkunet") for n in range(4)}
+    among = judge_all({"one": asked} | others, {"3": spec}, {}, [])["one"]
+    assert among["p"] == alone["p"] and among["p_holm"] > 0.05 and among["verdict"] == OPEN
+    assert "corrected" in among["test"]
+
+
+def test_open_claims_say_what_would_decide_them(spec, tmp_path):
+    """Trainings that vary, three of each: more are needed, and each takes GPU-hours."""
+    for row, gains in (("lucky", (0.02, 0.03, -0.005)), ("unlucky", (-0.02, 0.01, -0.01))):
+        for seed, gain in enumerate(gains):
+            write_scores(tmp_path / "score" / row / f"seed{seed}", 0.7 + gain, 400, seed=seed)
+        spec.rows[row] = row
+        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / name for name in SCORES]
+    asked = claim("dice", "lucky", "above", "unlucky", least=3.0)
+    results = judge_all({"one": asked}, {"3": spec}, {}, [])
+    plan_claims(results, {"3": {"polyps": {"lucky": 2.0, "unlucky": 1.0}}})
+    (plan,) = results["one"]["plan"]
+    assert plan["for"] == "what would matter" and not plan["at_least"]
+    assert plan["seeds"] > 3 and plan["images"] == 400
+    assert plan["gpu_hours"] == 3.0 * (plan["seeds"] - 3)
+    assert f"{plan['seeds']} trainings each" in plans_text(results["one"])
+    (row,) = plan_rows(results)
+    assert row["trainings each"] == str(plan["seeds"]) and row["so far"] == "3 and 3"
+    once(spec, "score")
+    results = judge_all({"one": asked}, {"3": spec}, {}, [])
+    plan_claims(results, {})
+    (plan,) = results["one"]["plan"]
+    assert plan["at_least"] and plan["gpu_hours"] is None
+    assert "at least" in plans_text(results["one"])
+
+
+def test_a_claim_that_is_decided_has_no_plan(spec):
+    results = judge_all({"one": claim("dice", "order", "above", "mkunet")}, {"3": spec}, {}, [])
+    plan_claims(results, {})
+    assert "plan" not in results["one"] and plans_text(results["one"]) == ""
 
 
 def test_smaller_networks_judge_nothing(spec):
@@ -168,7 +261,7 @@ def test_drawn_data_are_judged_beside_nothing_of_the_papers(spec):
     asked = claim("dice", "order", "above", "mkunet")
     assert judge(asked, spec, PAPER, [])["published"] == pytest.approx(6.0)
     spec.drawn = ["polyps"]
-    result = judge(asked, spec, PAPER, [])
+    result = verdict_on(asked, spec, PAPER)
     assert result["published"] is None and result["verdict"] == HOLDS
     assert "paper" not in effect_text(result)
 
@@ -204,7 +297,8 @@ def test_a_claim_is_what_the_paper_and_the_config_say(name):
 
 def test_the_script_judges_all(spec, tmp_path):
     claims, published = ROOT / "config" / "claims.yaml", ROOT / "config" / "published.yaml"
-    make_claims.main(claims, published, {"3": spec}, tmp_path / "claims")
+    settings = load_study([])
+    make_claims.main(claims, published, {"3": spec}, settings, tmp_path, tmp_path / "claims")
     text = (tmp_path / "claims.md").read_text()
     assert text.count("\n| ") == 1 + len(CLAIMS)
     assert "ORDER beats MK-UNet (Polyps) | Abstract, Table 3 | holds" in text

@@ -17,25 +17,28 @@ SHOWN = ["row", "label", "dataset", "column", "mean", "text"]
 
 
 def write_results(folder: Path, levels: dict[str, float], parameters: int, steps: int) -> None:
-    """A table of two models at one seed, with scores, costs, a recipe and a claim."""
+    """A table of two models at two seeds, with scores, costs, a recipe and a claim."""
     rows, cells = [], []
     for row, level in levels.items():
-        scores = folder / "scores" / "polyps" / row / "seed0"
-        scores.mkdir(parents=True)
-        noise = np.random.default_rng(0).normal(0, 0.05, 40)
-        own = np.random.default_rng(round(1e4 * level)).normal(0, 0.005, 40)
-        table = pd.DataFrame({"stem": range(40), "source": "A", "case": range(40)})
-        table["duplicate_of"], table["dice"] = "", level + noise + own
-        table.to_csv(scores / "metrics.csv", index=False)
-        write_json(scores / "metrics.json", {"all": {"dice": table.dice.mean()}})
+        means, files = [], {"dice": [], "parameters": [folder / "cost" / f"{row}.json"]}
+        for seed in range(2):
+            scores = folder / "scores" / "polyps" / row / f"seed{seed}"
+            scores.mkdir(parents=True)
+            noise = np.random.default_rng(0).normal(0, 0.05, 40)
+            own = np.random.default_rng([seed, round(1e4 * level)]).normal(0, 0.005, 40)
+            table = pd.DataFrame({"stem": range(40), "source": "A", "case": range(40)})
+            table["duplicate_of"], table["dice"] = "", level + noise + own
+            table.to_csv(scores / "metrics.csv", index=False)
+            write_json(scores / "metrics.json", {"all": {"dice": table.dice.mean()}})
+            means.append(100 * table.dice.mean())
+            files["dice"].append(scores / "metrics.json")
         write_json(folder / "cost" / f"{row}.json", {"parameters": parameters})
-        values = {"dice": 100 * table.dice.mean(), "parameters": parameters}
-        files = {"dice": scores / "metrics.json", "parameters": folder / "cost" / f"{row}.json"}
+        values = {"dice": np.mean(means), "parameters": parameters}
         for column, value in values.items():
             rows.append([row, row.upper(), "polyps", column, value, None])
-            path = Path("results/other", *files[column].relative_to(folder).parts)
+            paths = [Path("results/other", *p.relative_to(folder).parts) for p in files[column]]
             cells.append({"row": row, "dataset": "polyps", "column": column,
-                          "from": [{"path": str(path)}]})  # fmt: skip
+                          "from": [{"path": str(path)} for path in paths]})  # fmt: skip
     rows.append(["gone", "GONE", "polyps", "dice", None, "not run"])
     cells.append({"row": "gone", "dataset": "polyps", "column": "dice", "from": []})
     write_json(folder / "tables" / "table3.json", {"name": "3", "cells": cells})
@@ -64,7 +67,17 @@ def test_cells_are_paired_by_image_and_judged(folders):
     worse = cells.loc[("A", "dice")]
     assert worse.difference == pytest.approx(-20, abs=0.5)
     assert worse.low < worse.difference < worse.high < 0
-    assert worse.over == "40 images"
+    assert worse.over == "2 and 2 trainings, 40 images of 40 cases"
+
+
+def test_one_training_each_tells_networks_apart_not_methods(folders):
+    for folder in folders:
+        for metrics in folder.glob("scores/*/*/seed1/metrics.json"):
+            metrics.unlink()
+    cells = compare_cells(*folders).set_index(["label", "column"])
+    worse = cells.loc[("A", "dice")]
+    assert worse.verdict == "undecided: one training" and np.isnan(worse.p)
+    assert worse.low < worse.high < 0
 
 
 def test_a_folder_is_the_same_as_its_copy(folders, tmp_path, capsys):
@@ -88,7 +101,7 @@ def test_the_text_says_it_all(folders, tmp_path, capsys):
     assert "- A is good (Table 3): holds → does not hold" in text
     assert "- recipe.steps: 5 → 7 (models/a)" in text
     (line,) = (line for line in text.splitlines() if "| A " in line and "mDice" in line)
-    assert "40 images, p < 0.001" in line or "40 images, p = 0.001" in line
+    assert "2 and 2 trainings, 40 images of 40 cases, p < 0.001" in line
 
 
 def test_without_seeds_or_images_no_test_is_claimed(folders):

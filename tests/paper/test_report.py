@@ -34,8 +34,16 @@ CLAIMS = {
     "first": {
         "says": "LAW > uniform", "place": "Table 1", "table": "4", "column": "FID",
         "dataset": "Polyps", "published": -13.3, "verdict": "holds", "effect": -9.0,
-        "interval": [-11.0, -7.0], "p": 0.01, "test": "paired over 3 seeds",
-        "evidence": ["results/mine/a.json"],
+        "interval": [-11.0, -7.0], "over": "trainings", "p": 0.01,
+        "test": "3 and 3 trainings", "evidence": ["results/mine/a.json"],
+    },
+    "open": {
+        "says": "It helps", "place": "Table 2", "table": "4", "column": "FID",
+        "dataset": "Polyps", "published": None, "verdict": "undecided",
+        "because": "one training each", "test": "one training each", "evidence": [],
+        "trainings": [1, 1], "images": 0,
+        "plan": [{"for": "what would matter", "effect": 2.0, "level": 0.05, "at_least": True,
+                  "seeds": 2, "images": 0, "gpu_hours": 1.25}],
     },
     "second": {
         "says": "It is fast", "place": "Abstract", "table": "4", "column": "FID",
@@ -97,11 +105,17 @@ def test_what_looks_like_html_is_shown_as_text(report):
 def test_verdicts_stand_with_effect_and_evidence(report):
     html = report().read_text()
     text = text_of(html)
-    assert "1holds 0does not hold 0undecided at this n 1not run" in text.replace("> <", "")
-    assert "LAW > uniform, Polyps (Table 1). FID -9.0 [-11.0, -7.0] (paper -13.3); paired" in text
+    counts = "1holds 0holds, smaller than would matter 0does not hold 1undecided 1not run"
+    assert counts in text.replace("> <", "")
+    assert "It helps, Polyps (Table 2). Undecided: one training each." in text
+    row = ["It helps (Polyps)", "what would matter, 2", "at least 2", "1 and 1", "none",
+           "at least 1.2"]  # fmt: skip
+    assert "".join(f"<td>{cell}</td>" for cell in row) in html
+    shown = "FID -9.0 [-11.0, -7.0] over trainings (paper -13.3); 3 and 3 trainings."
+    assert f"LAW > uniform, Polyps (Table 1). {shown}" in text
     assert "It is fast (Abstract). No metrics." in text
     links = set(re.findall(r'href="#([\w-]+)"', html))
-    assert links <= set(re.findall(r'id="([\w-]+)"', html)) | {"verdict2", "verdict3"}
+    assert links <= set(re.findall(r'id="([\w-]+)"', html)) | {"verdict2", "verdict3", "verdict4"}
 
 
 def test_audit_run_times_and_provenance_are_there(report):

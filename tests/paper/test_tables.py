@@ -19,6 +19,7 @@ from workflow_src import make_table, plot_accuracy_cost
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.metrics.crossed import Crossed
 from workflow_src.paper.measured import TableSpec
 from workflow_src.score_segmentation import MEASURES, summarise
 
@@ -122,47 +123,48 @@ def per_image(results: Path, row: str, seeds=(0, 1, 2)) -> list[pd.DataFrame]:
     return [pd.read_csv(file).iloc[:11] for file in files]
 
 
-def test_means_and_intervals_over_seeds_are_those_of_the_images(results):
-    cells, *_ = make(results)
+def test_means_and_intervals_are_those_of_trainings_and_images(results):
+    cells, text, _ = make(results)
     for row in ROWS:
         for measure in ("dice", "iou", "iou_class_mean"):
-            means = [100 * table[measure].mean() for table in per_image(results, row)]
+            scores = 100 * np.array([table[measure] for table in per_image(results, row)])
             found = cell(cells, row, measure)
-            assert found["mean"] == pytest.approx(np.mean(means))
-            interval = stats.t.interval(0.95, 2, np.mean(means), np.std(means, ddof=1) / 3**0.5)
-            assert (found.low, found.high) == pytest.approx(interval)
-            assert found.runs == 3
-            assert found.interval_over == "seeds"
+            assert found["mean"] == pytest.approx(scores.mean())
+            low, high = Crossed([scores], np.arange(11)).estimate().interval()
+            assert (found.low, found.high) == pytest.approx((low, high))
+            assert (found.runs, found.cases) == (3, 11)
+            assert found.interval_over == "trainings and cases"
+    assert "95 % interval over trainings and cases." in text
     assert cell(cells, "mkunet", "parameters")["mean"] == 27384
     assert np.isnan(cell(cells, "mkunet", "parameters").low)
 
 
-def test_a_single_seed_has_an_interval_over_images(results):
+def test_a_single_training_has_an_interval_over_cases(results):
     cells, text, _ = make(results, seeds=[1])
     (table,) = per_image(results, "order", seeds=[1])
     found = cell(cells, "order", "dice")
-    assert found.interval_over == "images"
-    half = 1.96 * 100 * table.dice.std() / 11**0.5
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.2)
-    assert found.low < 100 * table.dice.mean() < found.high
-    assert "95 % interval over images (bootstrap, by case)" in text
+    assert found.interval_over == "cases"
+    interval = stats.ttest_1samp(100 * table.dice, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx(interval)
+    assert "95 % interval over cases." in text and "about one trained network" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("- ORDER, Polyps, mDice"))
+    assert "one training each" in line and line.endswith("these two networks, not the methods).")
+    assert "**" not in text
 
 
-def test_gains_are_paired_by_image_with_seeds_averaged(results):
+def test_gains_are_over_trainings_and_the_same_images(results):
     cells, text, _ = make(results)
     ours, theirs = (
-        np.mean([table.iou for table in per_image(results, row)], axis=0)
+        100 * np.array([table.iou for table in per_image(results, row)])
         for row in ("order", "mkunet")
     )
-    found = cell(cells, "order", "iou")
-    assert found.gain == pytest.approx(100 * (ours - theirs).mean())
-    assert found.gain_low < found.gain < found.gain_high
-    assert found.gain_images == 11
-    exact = stats.permutation_test(
-        (ours - theirs,), np.mean, permutation_type="samples", n_resamples=2**11
-    )
-    assert found.gain_p == pytest.approx(exact.pvalue, abs=0.01)
+    found, expected = cell(cells, "order", "iou"), Crossed([ours, theirs], np.arange(11)).estimate()
+    assert found.gain == pytest.approx((ours - theirs).mean())
+    assert (found.gain_low, found.gain_high) == pytest.approx(expected.interval())
+    assert found.gain_p == pytest.approx(expected.p())
+    assert (found.gain_images, found.gain_decides) == (11, True)
     assert f"ORDER, Polyps, mIoU: {found.gain:+.1f}" in text
+    assert "(3 and 3 trainings, 11 images of 11 cases, p < 0.001)" in text
     assert np.isnan(cell(cells, "mkunet", "iou").gain)
 
 
@@ -284,6 +286,16 @@ def test_drawn_data_are_compared_with_nothing_of_the_papers(results):
     assert "(27,000" not in text and "counted otherwise" not in text
     for made in (text, latex):
         assert "Phantoms (Polyps): compared with nothing of the paper's." in made
+
+
+def test_guessed_and_shared_cases_are_said(results):
+    assert "guessed" not in make(results)[1]
+    for path in results.glob("scores/polyps/*/*/metrics.json"):
+        facts = json.loads(path.read_text())
+        write_json(path, facts | {"cases": {"count": 9, "guessed_images": 7, "shared": 2}})
+    text = make(results)[1]
+    assert "- Polyps: the cases of 7 test images are guessed from their likeness." in text
+    assert "- Polyps: 2 cases have images among the training images too, which flatters." in text
 
 
 def test_a_data_set_that_the_paper_lacks_is_tabled_and_drawn(results):

@@ -1,8 +1,8 @@
 """Which patient or sequence a photograph is of: said by a table or file names, else guessed.
 
 A guess joins images that are nearly the same, and images of consecutive numbers that are alike, as
-frames of a video are. On CVC-ClinicDB, whose 29 sequences are published, it finds 223 groups, of
-which none mixes two sequences (docs/statistics.md): better than each image alone, and too fine.
+frames of a video are. On CVC-ClinicDB, whose 29 sequences are published, it finds 244 groups, of
+which none mixes two sequences (docs/statistics.md): better than each image alone, but too fine.
 """
 
 import csv

@@ -144,6 +144,22 @@ def over_seeds(rows: Sequence[Sequence[float]]) -> Estimate:
     return Estimate(first - other[0] if other else first, float(variance), freedom)
 
 
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of estimates of one training on cases of their own, such as those of test sets.
+
+    Their variances add, with Satterthwaite's degrees of freedom; one without cases leaves none.
+    """
+    count = len(estimates)
+    value = sum(estimate.value for estimate in estimates) / count
+    if any(estimate.case_freedom <= 0 for estimate in estimates):
+        return Estimate(value)
+    parts = [estimate.case_variance / count**2 for estimate in estimates]
+    total = sum(parts)
+    spread = sum(v**2 / e.case_freedom for v, e in zip(parts, estimates, strict=True))
+    freedom = total**2 / spread if spread else sum(e.case_freedom for e in estimates)
+    return Estimate(value, case_variance=total, case_freedom=freedom)
+
+
 def holm(p: Sequence[float]) -> np.ndarray:
     """Holm's corrected p of tests made together; nan stays nan and counts for none."""
     raw = np.asarray(p, float)

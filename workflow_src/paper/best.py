@@ -2,28 +2,25 @@
 
 import pandas as pd
 
-from workflow_src.paper.measured import TableSpec, read_runs, values_by_seed
-from workflow_src.paper.paired import over_images, over_seeds
+from workflow_src.paper.measured import TableSpec, read_runs
+from workflow_src.paper.paired import difference
 from workflow_src.study.columns import COLUMNS
 
 LEVEL = 0.05
 
 
 def p_against(spec: TableSpec, row: str, other: str, dataset: str, name: str) -> float:
-    """p of a row's difference to another; 1 where no test is possible."""
+    """p of a row's difference to another; 1 where there is no test, or one training of either."""
     column = COLUMNS[name]
-    if column.per_image:
-        test = over_images(*(read_runs(spec, r, dataset, column) for r in (row, other)), column)
-    else:
-        test = over_seeds(*(values_by_seed(spec, r, dataset, column) for r in (row, other)))
-    return 1.0 if test is None else test["p"]
+    found = difference(*(read_runs(spec, r, dataset, column) for r in (row, other)), column)
+    return found.estimate.p() if found is not None and found.repeated else 1.0
 
 
 def mark_best(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
     """Add `best` and `best_p`, the largest p of its tests, to the best cell of each column.
 
-    It must differ from every other row; all tests having to agree, none needs a correction. Costs
-    are counted, not estimated, and are left as they are.
+    It must differ from every other row, over trainings too; all tests having to agree, none needs a
+    correction. Costs are counted, not estimated, and are left as they are.
     """
     cells = cells.assign(best=None, best_p=float("nan"))
     compared = cells.get("mean", cells.row).notna() & ~cells.row.isin(list(spec.real))

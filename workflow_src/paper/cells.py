@@ -1,23 +1,11 @@
 """Gathers a table's cells from metrics files: means over seeds, intervals, tests, the paper's."""
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from workflow_src.metrics.intervals import mean_interval
 from workflow_src.paper.floors import at_equal_numbers
-from workflow_src.paper.measured import TableSpec, per_image_scores, read_runs, value_at
-from workflow_src.paper.paired import over_images
+from workflow_src.paper.measured import TableSpec, read_runs, value_at
+from workflow_src.paper.paired import difference, mean_of
 from workflow_src.study.columns import COLUMNS, METRICS
-
-
-def interval_over_seeds(values: list[float]) -> tuple[float, float]:
-    """95 % interval of a mean over seeds by Student's t; (nan, nan) for a single one."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    mean, error = np.mean(values), stats.sem(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * error
-    return float(mean - half), float(mean + half)
 
 
 def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dict) -> dict:
@@ -43,21 +31,20 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         text = good if all(values) else f"{bad} ({', '.join(reasons)})"
         worst = {key: of(facts[key] for _, facts in runs) for key, of in column.worst.items()}
         return cell | {"text": text, **worst}
-    values = [value * column.scale for value in values]
-    low, high = interval_over_seeds(values)
-    basis = "seeds"
-    if column.per_image and len(values) == 1:
-        scores = per_image_scores(runs, column)
-        low, high = (e * column.scale for e in mean_interval(scores.value, scores.case))
-        basis = "images"
-    mean = float(np.mean(values))
-    cell |= {"mean": mean, "low": low, "high": high, "interval_over": basis}
+    measured = mean_of(runs, column)
+    low, high = measured.estimate.interval()
+    mean = float(measured.estimate.value)
+    cell |= {"mean": mean, "low": low, "high": high, "interval_over": measured.unit}
+    if measured.images:
+        cell["cases"] = measured.cases
     counts = [value_at(facts, METRICS[column.kind].images or ("",)) for _, facts in runs]
     if counts[0] is not None:
         cell["images"] = min(counts)
     missing = {s for _, facts in runs for s, part in facts.get("sets", {}).items() if part is None}
     if missing:
         cell["sets_not_run"] = " ".join(sorted(missing))
+    if known := runs[0][1].get("cases"):
+        cell |= {"guessed_images": known["guessed_images"], "shared_cases": known["shared"]}
     if column.extractor:
         made = runs[0][1][column.extractor]
         cell["extractor"] = f"{made['extractor']}, {made['resize']}"
@@ -68,31 +55,34 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
 
 
 def add_tests(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
-    """Test every row against the reference, image by image, with the seeds' scores averaged."""
+    """Test every row against the reference, over trainings and the cases that both have."""
     if spec.reference is None:
         return cells
-    tests = []
-    for _, cell in cells.iterrows():
-        column = COLUMNS[cell.column]
-        if not column.per_image or cell.row == spec.reference or pd.isna(cell.get("mean")):
-            tests.append({})
-            continue
-        runs = [read_runs(spec, row, cell.dataset, column) for row in (cell.row, spec.reference)]
-        test = over_images(*runs, column)
-        if test is None:
-            tests.append({})
-            continue
-        tests.append(
-            {
-                "reference": spec.reference,
-                "gain": test["difference"],
-                "gain_low": test["low"],
-                "gain_high": test["high"],
-                "gain_p": test["p"],
-                "gain_images": test["images"],
-            }
-        )
-    return pd.concat([cells, pd.DataFrame(tests, index=cells.index)], axis=1)
+    return cells.join(pd.DataFrame([gain(cell, spec) for _, cell in cells.iterrows()]))
+
+
+def gain(cell: pd.Series, spec: TableSpec) -> dict:
+    """A cell's difference to the reference row, interval and p; empty where nothing is tested."""
+    column = COLUMNS[cell.column]
+    if cell.row not in spec.rows or cell.row == spec.reference or column.kind == "cost":
+        return {}
+    if pd.isna(cell.get("mean")):
+        return {}
+    runs = [read_runs(spec, row, cell.dataset, column) for row in (cell.row, spec.reference)]
+    found = difference(*runs, column)
+    if found is None or not found.unit:
+        return {}
+    low, high = found.estimate.interval()
+    return {
+        "reference": spec.reference,
+        "gain": found.estimate.value,
+        "gain_low": low,
+        "gain_high": high,
+        "gain_p": found.estimate.p(),
+        "gain_over": found.over,
+        "gain_images": found.images,
+        "gain_decides": found.repeated,
+    }
 
 
 def make_cells(spec: TableSpec, published: dict) -> pd.DataFrame:

@@ -1,21 +1,19 @@
 """The paper's claims as tests on a study's metrics: holds, does not hold, undecided, not run."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from workflow_src.paper.measured import (
-    TableSpec,
-    read_runs,
-    value_at,
-    values_by_seed,
-)
-from workflow_src.paper.paired import over_images, over_seeds
+import numpy as np
+
+from workflow_src.metrics.crossed import holm
+from workflow_src.paper.measured import Runs, TableSpec, read_runs, value_at
+from workflow_src.paper.paired import difference
 from workflow_src.paper.tables import p_text
 from workflow_src.study.columns import COLUMNS, Column
 
-HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "undecided at this n", "not run"
-VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)
+HOLDS, SMALL, FAILS = "holds", "holds, smaller than would matter", "does not hold"
+OPEN, ABSENT = "undecided", "not run"
+VERDICTS = (HOLDS, SMALL, FAILS, OPEN, ABSENT)
 LEVEL = 0.05
-FEWEST = 6  # with fewer cases no flip of signs is rarer than 5 %, so nothing can be decided
 WITHIN = 0.05  # of what "about" allows
 
 
@@ -54,54 +52,67 @@ def read_claims(entries: dict[str, dict]) -> dict[str, Claim]:
     }
 
 
-def decide(low: float, high: float, p: float, least: float) -> str:
+def decide(effect: float, p: float, p_least: float, least: float) -> str:
     """Verdict on an effect that is positive if the claim is right.
 
     Args:
-        low: lower end of its 95 % interval.
-        high: upper end.
-        p: of the test against no effect.
-        least: smallest effect that would matter.
+        effect: as measured.
+        p: corrected, of the test against no effect.
+        p_least: corrected, of the test against the smallest effect that would matter.
+        least: that effect.
     """
-    if high < least:  # an effect that matters is ruled out
-        return FAILS
-    return HOLDS if low > 0 and p < LEVEL else OPEN
+    smaller = effect < least and p_least < LEVEL
+    if p < LEVEL:
+        if effect < 0:
+            return FAILS
+        return SMALL if smaller else HOLDS
+    return FAILS if smaller else OPEN
 
 
-def tested(claim: Claim, test: dict, text: str) -> dict:
-    """Verdict by a paired test of row against than."""
+def tested(claim: Claim, runs: list[Runs], column: Column) -> dict:
+    """Effect, interval and p of row against than; the verdict waits for the other claims' p."""
+    found = difference(*runs, column)
+    if found is None:
+        return {"verdict": ABSENT, "test": "the two rows were scored on other images"}
+    facts = {
+        "verdict": OPEN,
+        "effect": float(found.estimate.value),
+        "trainings": list(found.trainings),
+        "spread": {key: None if np.isnan(v) else v for key, v in asdict(found.spread).items()},
+        "images": found.images,
+        "least": claim.least,
+    }
+    if found.unit:
+        facts |= {"interval": [float(end) for end in found.estimate.interval()]}
+        facts |= {"over": found.unit}
+    if not found.repeated:
+        which = "one training each" if max(found.trainings) == 1 else "one training of a row"
+        text = f"{found.over}: a statement about these networks, not about the methods"
+        return facts | {"because": which, "test": text}
+    if not found.unit:
+        return facts | {"test": f"{found.over}: no test is possible"}
     sign = -1 if claim.is_ == "below" else 1
-    low, high = sorted([sign * test["low"], sign * test["high"]])
-    return {
-        "verdict": decide(low, high, test["p"], claim.least),
-        "effect": test["difference"],
-        "interval": [test["low"], test["high"]],
-        "p": test["p"],
-        "test": f"{text}; {claim.least:g} would matter",
+    return facts | {
+        "sign": sign,
+        "p": found.estimate.p(),
+        "p_least": found.estimate.p(sign * claim.least),
+        "test": f"{found.over}; {claim.least:g} would matter",
     }
 
 
-def by_images(claim: Claim, runs: list, column: Column) -> dict:
-    """Paired over the images that both rows were scored on, the seeds' scores averaged."""
-    test, seeds = over_images(*runs, column), len(runs[0])
-    if test is None:
-        return {"verdict": ABSENT, "test": "the two rows were scored on other images"}
-    text = (
-        f"paired over {test['images']} images of {test['cases']} cases, {seeds} "
-        f"seed{'s' * (seeds > 1)}, sign-flip p {p_text(test['p'])}"
-    )
-    if test["cases"] < FEWEST:
-        return tested(claim, test, f"{text}; {FEWEST} cases are needed") | {"verdict": OPEN}
-    return tested(claim, test, text)
-
-
-def by_seeds(claim: Claim, values: list[dict[int, float]]) -> dict:
-    """Paired over the seeds that both rows were run with."""
-    test = over_seeds(*values)
-    if test is None:
-        return {"verdict": OPEN, "test": "one seed: no test is possible"}
-    text = f"paired over {test['seeds']} seeds, Student's t, p {p_text(test['p'])}"
-    return tested(claim, test, text)
+def settle(results: dict[str, dict]) -> None:
+    """Correct the p of all claims (Holm), each of the two questions by itself, and decide."""
+    tests = [result for result in results.values() if "p" in result]
+    for key in ("p", "p_least"):
+        for result, corrected in zip(tests, holm([r[key] for r in tests]), strict=True):
+            result[f"{key}_holm"] = float(corrected)
+    for result in tests:
+        effect = result["sign"] * result["effect"]
+        corrected = (result["p_holm"], result["p_least_holm"])
+        result["verdict"] = decide(effect, *corrected, result["least"])
+        result["test"] += f"; p {p_text(result['p'])}, corrected {p_text(result['p_holm'])}"
+        if result["verdict"] == FAILS:
+            result["because"] = "the opposite" if result["p_holm"] < LEVEL else "ruled out"
 
 
 def exactly(claim: Claim, values: list[float], published: float | None) -> dict:
@@ -152,12 +163,17 @@ def why_not(claim: Claim, spec: TableSpec | None, reduced: list[str]) -> str:
 
 
 def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[str]) -> dict:
-    """Verdict, effect, interval and test of a claim, with the files that it rests on."""
+    """Effect, interval and test of a claim, with the files that it rests on, and the verdict.
+
+    Of a claim that is tested the verdict is left to `settle`.
+    """
     facts = {
         "says": claim.says,
         "place": claim.place,
         "table": claim.table,
         "column": COLUMNS[claim.column].title,
+        "data": claim.dataset,
+        "rows": [row for row in (claim.row, claim.than) if row],
         "published": published_effect(claim, published),
     }
     if spec is not None and claim.dataset in spec.datasets:
@@ -171,6 +187,8 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
     runs = [read_runs(spec, row, claim.dataset, column) for row in rows]
     facts["evidence"] = [str(path) for found in runs for path, _ in found]
     if claim.is_ in ("stable", "unstable"):
+        if len(runs[0]) < 2:
+            return facts | {"verdict": OPEN, "because": "one training", "test": "one training"}
         stable = all(found["stable"] for _, found in runs[0])
         reasons = sorted({reason for _, found in runs[0] for reason in found["because"]})
         return facts | {
@@ -181,10 +199,19 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
     if column.kind == "cost":
         values = [value_at(found[0][1], column.path) for found in runs]
         return facts | exactly(claim, values, facts["published"])
-    if column.per_image:
-        return facts | by_images(claim, runs, column)
-    values = [values_by_seed(spec, row, claim.dataset, column) for row in rows]
-    return facts | by_seeds(claim, values)
+    return facts | tested(claim, runs, column)
+
+
+def judge_all(
+    claims: dict[str, Claim], specs: dict[str, TableSpec], published: dict, reduced: list[str]
+) -> dict[str, dict]:
+    """Verdicts on all claims, corrected for their number; arguments as of `judge`."""
+    results = {
+        name: judge(claim, specs.get(claim.table), published, reduced)
+        for name, claim in claims.items()
+    }
+    settle(results)
+    return results
 
 
 def effect_text(result: dict) -> str:
@@ -192,18 +219,12 @@ def effect_text(result: dict) -> str:
     if "interval" not in result:
         return ""
     low, high = result["interval"]
-    text = f"{result['effect']:+.1f} [{low:+.1f}, {high:+.1f}]"
+    text = f"{result['effect']:+.1f} [{low:+.1f}, {high:+.1f}] over {result['over']}"
     if result["published"] is not None:
         text += f" (paper {result['published']:+.1f})"
     return text
 
 
-def to_markdown(results: dict[str, dict]) -> str:
-    """All verdicts as a table."""
-    lines = ["# Claims of the paper in this study", ""]
-    lines += ["| claim | place | verdict | effect | test |", "|---|---|---|---|---|"]
-    for result in results.values():
-        says = f"{result['says']}" + (f" ({result['dataset']})" if "dataset" in result else "")
-        cells = (says, result["place"], result["verdict"], effect_text(result), result["test"])
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def verdict_text(result: dict) -> str:
+    """A verdict with its reason, if it has one."""
+    return result["verdict"] + (f": {result['because']}" if "because" in result else "")

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from workflow_src.paper.measured import Runs, value_at
-from workflow_src.paper.paired import over_images
+from workflow_src.paper.measured import Runs
+from workflow_src.paper.paired import difference
 from workflow_src.paper.tables import p_text, signed
 from workflow_src.study.columns import COLUMNS, Column
 
 LEVEL = 0.05
 SAME, DIFFERS, UNCLEAR, UNTESTED = "same", "differs", "no difference shown", "no test possible"
+ONCE = "undecided: one training"
 
 
 def located(folder: Path, cell: dict) -> Runs:
@@ -27,23 +28,14 @@ def located(folder: Path, cell: dict) -> Runs:
 
 
 def tested(column: Column, first: Runs, second: Runs) -> dict:
-    """Test of second against first: p and interval, by images where both saw the same ones."""
-    if column.per_image and first and second:
-        test = over_images(second, first, column)
-        if test is not None:
-            return test | {"over": f"{test['images']} images"}
-    values = [
-        [column.scale * value_at(facts, column.path) for _, facts in runs]
-        for runs in (second, first)
-    ]
-    if column.kind == "cost" or min(map(len, values)) < 2:
+    """Test of second against first: interval, what it is over, and p if it is about the methods."""
+    found = None if column.kind == "cost" else difference(second, first, column)
+    if found is None:
         return {}
-    test = stats.ttest_ind(*values, equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return {
-        "p": float(test.pvalue), "low": float(interval.low), "high": float(interval.high),
-        "over": f"{len(values[1])} and {len(values[0])} seeds, unpaired",
-    }  # fmt: skip
+    low, high = found.estimate.interval()
+    p = found.estimate.p() if found.repeated else float("nan")
+    verdict = None if found.repeated else ONCE
+    return {"low": low, "high": high, "p": p, "over": found.over, "verdict": verdict}
 
 
 def compare_cells(first: Path, second: Path) -> pd.DataFrame:
@@ -102,7 +94,7 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
         [SAME, DIFFERS, DIFFERS, UNCLEAR],
         UNTESTED,
     )
-    frame["verdict"] = frame.verdict.where(frame.verdict.notna(), judged)
+    frame["verdict"] = frame.verdict.where(frame.verdict.notna() & ~equal, judged)
     return frame
 
 
@@ -148,7 +140,8 @@ def cell_line(cell: pd.Series) -> list[str]:
     gap = signed(cell.difference, name)
     if pd.notna(cell.low):
         gap += f" [{signed(cell.low, name)}, {signed(cell.high, name)}]"
-    test = f"{cell.over}, p {p_text(cell.p)}" if pd.notna(cell.p) else ""
+    test = cell.over if pd.notna(cell.over) else ""
+    test += f", p {p_text(cell.p)}" if pd.notna(cell.p) else ""
     first, second = (COLUMNS[name].written(cell[side]) for side in ("first", "second"))
     return [*where, first, second, gap, test, cell.verdict]
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from workflow_src.common.errors import InputError
@@ -78,15 +77,25 @@ def values_by_seed(spec: TableSpec, row: str, dataset: str, column: Column) -> d
     return {seed: value * column.scale for seed, value in values.items() if value is not None}
 
 
-def per_image_scores(runs: Runs, column: Column) -> pd.DataFrame:
-    """Scores of each image, averaged over the seeds: stem, source, case, value; copies left out."""
+def training_scores(runs: Runs, column: Column) -> pd.DataFrame:
+    """Scores of the images that all trainings were scored on, in the file's unit; copies left out.
+
+    Returns:
+        A column a training, and the images' source, stem and case as the index.
+    """
     text = dict.fromkeys(("stem", "source", "case", "duplicate_of"), str)
-    beside = METRICS[column.kind].per_image
-    tables = [
-        pd.read_csv(path.with_name(beside), dtype=text, keep_default_na=False) for path, _ in runs
-    ]
-    first = tables[0]
-    value = np.mean([t[column.per_image].astype(float) for t in tables], axis=0)
-    frame = first[["stem", "source", "case"]].assign(value=value)
-    names = (first.source + "/" + first.stem).tolist()
-    return frame[~first.duplicate_of.isin(names)]
+    found = []
+    for path, _ in runs:
+        beside = path.with_name(METRICS[column.kind].per_image)
+        table = pd.read_csv(beside, dtype=text, keep_default_na=False)
+        table = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
+        index = pd.MultiIndex.from_frame(table[["source", "stem", "case"]])
+        values = table[column.per_image].astype(float).to_numpy()
+        found.append(pd.Series(values, index))
+    return pd.concat(found, axis=1, join="inner", keys=range(len(found)))
+
+
+def per_image_scores(runs: Runs, column: Column) -> pd.DataFrame:
+    """Scores of each image, averaged over the trainings: source, stem, case, value."""
+    averaged = training_scores(runs, column).mean(axis=1)
+    return averaged.rename("value").reset_index()

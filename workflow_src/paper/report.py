@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_src.paper.audit import KINDS
-from workflow_src.paper.claims import VERDICTS, effect_text
+from workflow_src.paper.claims import VERDICTS, effect_text, verdict_text
 
 
 def read_figure(title: str, path: Path, captions: Path, remark: str) -> dict:
@@ -26,7 +26,7 @@ def verdicts(claims: dict[str, dict]) -> list[dict]:
         {
             "verdict": verdict,
             "claims": [
-                claim | {"name": name, "shown": effect_text(claim)}
+                claim | {"name": name, "shown": effect_text(claim), "said": verdict_text(claim)}
                 for name, claim in claims.items()
                 if claim["verdict"] == verdict
             ],
@@ -85,8 +85,8 @@ def warnings_for(tables: list[dict], settings: dict) -> list[str]:
         )
     if len(settings["seeds"]) == 1:
         found.append(
-            "One seed was run: verdicts are about these trained networks on these images, and say "
-            "nothing about how training varies."
+            "One seed was run: nothing is decided about a method. Intervals over cases are about "
+            "these trained networks, and say nothing about how training varies."
         )
     return found
 

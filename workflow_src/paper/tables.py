@@ -114,16 +114,15 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
         lines.append(f"Phantoms ({drawn}): compared with nothing of the paper's.")
     if "best" in cells and cells.best.eq(True).any():
         lines.append(
-            "Bold: better than every other row by a paired test over images, or over seeds where "
-            "the measure has no value per image (p < 0.05 each)."
+            "Bold: better than every other row, over trainings and cases, or over trainings where "
+            "the measure has no value per image (p < 0.05 each); none with one training a row."
         )
     if "interval_over" in cells and cells.low.notna().any():
-        over = cells.loc[cells.low.notna(), "interval_over"].unique()
-        lines.append(
-            f"Square brackets: 95 % interval over {' and '.join(sorted(over))}"
-            + (" (bootstrap, by case)" if "images" in over else "")
-            + "."
-        )
+        over = sorted(cells.loc[cells.low.notna(), "interval_over"].unique(), key=len)
+        lines.append(f"Square brackets: 95 % interval over {'; or over '.join(over)}.")
+        if "cases" in over:
+            lines.append("An interval over cases alone is about one trained network, not a method.")
+    lines += case_notes(cells, spec)
     if "sets_not_run" in cells:
         for dataset, part in cells.dropna(subset="sets_not_run").groupby("dataset", sort=False):
             missing = ", ".join(sorted({n for text in part.sets_not_run for n in text.split()}))
@@ -134,9 +133,22 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
             lines.append(
                 f"{cell.label}, {spec.datasets[cell.dataset]}, {COLUMNS[cell.column].title}: "
                 f"{cell.gain:+.1f} [{cell.gain_low:+.1f}, {cell.gain_high:+.1f}] against "
-                f"{spec.rows[spec.reference]} (paired over {cell.gain_images:.0f} images, "
-                f"sign-flip p {p_text(cell.gain_p)})."
+                f"{spec.rows[spec.reference]} ({cell.gain_over}, p {p_text(cell.gain_p)}"
+                f"{'' if cell.gain_decides else ': these two networks, not the methods'})."
             )
+    return lines
+
+
+def case_notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """Where cases are guessed, and where they stand on both sides of the split."""
+    lines = []
+    for name, text in (
+        ("guessed_images", "the cases of {} test images are guessed from their likeness"),
+        ("shared_cases", "{} cases have images among the training images too, which flatters"),
+    ):
+        if name in cells:
+            for dataset, part in cells[cells[name] > 0].groupby("dataset", sort=False):
+                lines.append(f"{spec.datasets[dataset]}: {text.format(int(part[name].max()))}.")
     return lines
 
 
