@@ -34,7 +34,7 @@ class Weighting(nn.Module):
     A weighting may learn. Its parameters are trained by Eq. 8 through the weights (unless
     detach_weights), at weighter_learning_rate, and saved with the ControlNet. It may also have a
     map δ, (B, 1, h, w) in (0, 1), high where it looks: then it sets has_delta, and Eq. 9 compares δ
-    with the mask (lambda_dice), the log follows it, and Figure 8 shows it.
+    with the mask (lambda_dice), the log follows it, and snapshots of it are kept as for Figure 8.
 
     Args:
         recipe: of the method, for settings that weightings share.
