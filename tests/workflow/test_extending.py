@@ -15,13 +15,13 @@ from conftest import ROOT, SMALLEST, copy_of_the_workflow, run_snakemake
 PAGE = (ROOT / "docs/extending.md").read_text()
 # A block's first line says where it belongs: "# file", or "# file, in DICTIONARY".
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+?)(?:, in (\w+))?\n(.*?)^```$", re.M | re.S)
-DOORS = ("edges", "plain", "archives", "thumbnails", "gmac")
+DOORS = ("edges", "plain", "numpy_pairs", "thumbnails", "gmac")
 CONFIGS = [f"config/{door}.yaml" for door in DOORS]
 RESULTS = "results/smallest"
 TARGETS = {
     "edges": f"{RESULTS}/controlnet/polyps/edges/seed0/recipe.json",
     "plain": f"{RESULTS}/scores/polyps/plain/seed0/metrics.json",
-    "archives": f"{RESULTS}/data/clinic/32/meta.json",
+    "numpy_pairs": f"{RESULTS}/data/clinic/32/meta.json",
     "thumbnails": f"{RESULTS}/floors/polyps/real_halves.json",
     "gmac": f"{RESULTS}/tables/table_costs.csv",
 }
@@ -143,7 +143,7 @@ def test_the_segmenter_is_trained_and_scored(extended, run):
 
 
 def test_the_raw_format_is_prepared(extended, run):
-    folder = (extended / TARGETS["archives"]).parent
+    folder = (extended / TARGETS["numpy_pairs"]).parent
     meta = json.loads((folder / "meta.json").read_text())
     assert meta["splits"] == {"train": 10, "val": 2, "test": 4}  # whole patients of two images
     index = pd.read_csv(folder / "index.csv", dtype=str)
