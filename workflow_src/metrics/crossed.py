@@ -80,7 +80,7 @@ class Crossed:
         cases: (N,) the case of each image.
     """
 
-    def __init__(self, rows: Sequence[np.ndarray], cases: Sequence[str]):
+    def __init__(self, rows: Sequence[np.ndarray], cases: Sequence[str] | np.ndarray):
         self.rows = [np.asarray(row, float) for row in rows]
         self.seeds = [row.shape[-2] for row in self.rows]
         _, codes, counts = np.unique(np.asarray(cases), return_inverse=True, return_counts=True)

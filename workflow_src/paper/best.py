@@ -12,7 +12,8 @@ LEVEL = 0.05
 def p_against(spec: TableSpec, row: str, other: str, dataset: str, name: str) -> float:
     """p of a row's difference to another; 1 where there is no test, or one training of either."""
     column = COLUMNS[name]
-    found = difference(*(read_runs(spec, r, dataset, column) for r in (row, other)), column)
+    ours, theirs = (read_runs(spec, name, dataset, column) for name in (row, other))
+    found = difference(ours, theirs, column)
     return found.estimate.p() if found is not None and found.repeated else 1.0
 
 

@@ -32,6 +32,8 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         worst = {key: of(facts[key] for _, facts in runs) for key, of in column.worst.items()}
         return cell | {"text": text, **worst}
     measured = mean_of(runs, column)
+    if measured is None:
+        return cell | {"text": "not run"}
     low, high = measured.estimate.interval()
     mean = float(measured.estimate.value)
     cell |= {"mean": mean, "low": low, "high": high, "interval_over": measured.unit}
@@ -64,12 +66,13 @@ def add_tests(cells: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
 def gain(cell: pd.Series, spec: TableSpec) -> dict:
     """A cell's difference to the reference row, interval and p; empty where nothing is tested."""
     column = COLUMNS[cell.column]
-    if cell.row not in spec.rows or cell.row == spec.reference or column.kind == "cost":
+    if spec.reference is None or column.kind == "cost" or pd.isna(cell.get("mean")):
         return {}
-    if pd.isna(cell.get("mean")):
+    if cell.row not in spec.rows or cell.row == spec.reference:
         return {}
-    runs = [read_runs(spec, row, cell.dataset, column) for row in (cell.row, spec.reference)]
-    found = difference(*runs, column)
+    ours = read_runs(spec, cell.row, cell.dataset, column)
+    theirs = read_runs(spec, spec.reference, cell.dataset, column)
+    found = difference(ours, theirs, column)
     if found is None or not found.unit:
         return {}
     low, high = found.estimate.interval()

@@ -1,6 +1,7 @@
 """The paper's claims as tests on a study's metrics: holds, does not hold, undecided, not run."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,12 +70,12 @@ def decide(effect: float, p: float, p_least: float, least: float) -> str:
     return FAILS if smaller else OPEN
 
 
-def tested(claim: Claim, runs: list[Runs], column: Column) -> dict:
+def tested(claim: Claim, ours: Runs, theirs: Runs, column: Column) -> dict:
     """Effect, interval and p of row against than; the verdict waits for the other claims' p."""
-    found = difference(*runs, column)
+    found = difference(ours, theirs, column)
     if found is None:
         return {"verdict": ABSENT, "test": "the two rows were scored on other images"}
-    facts = {
+    facts: dict[str, Any] = {
         "verdict": OPEN,
         "effect": float(found.estimate.value),
         "trainings": list(found.trainings),
@@ -167,7 +168,7 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
 
     Of a claim that is tested the verdict is left to `settle`.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "says": claim.says,
         "place": claim.place,
         "table": claim.table,
@@ -180,7 +181,8 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
         facts["dataset"] = spec.datasets[claim.dataset]
         if claim.dataset in spec.drawn:  # phantoms are compared with nothing of the paper's
             facts["published"] = None
-    if reason := why_not(claim, spec, reduced):
+    reason = why_not(claim, spec, reduced)
+    if reason or spec is None:
         return facts | {"verdict": ABSENT, "test": reason, "evidence": []}
     column = COLUMNS[claim.column]
     rows = [row for row in (claim.row, claim.than) if row]
@@ -199,7 +201,8 @@ def judge(claim: Claim, spec: TableSpec | None, published: dict, reduced: list[s
     if column.kind == "cost":
         values = [value_at(found[0][1], column.path) for found in runs]
         return facts | exactly(claim, values, facts["published"])
-    return facts | tested(claim, runs, column)
+    ours, theirs = runs
+    return facts | tested(claim, ours, theirs, column)
 
 
 def judge_all(

@@ -100,7 +100,7 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
 
 def flat(settings: dict, prefix: str = "") -> dict[str, object]:
     """Nested settings as dotted keys."""
-    found = {}
+    found: dict[str, object] = {}
     for key, value in settings.items():
         inner = isinstance(value, dict)
         found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
@@ -109,7 +109,7 @@ def flat(settings: dict, prefix: str = "") -> dict[str, object]:
 
 def compare_settings(first: Path, second: Path) -> dict[tuple[str, str, str], list[str]]:
     """Settings of the trainings that both have: (key, first, second) to the places that differ."""
-    found = defaultdict(list)
+    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for path in sorted(first.rglob("recipe.json")):
         place = path.relative_to(first)
         if not (second / place).is_file():

@@ -18,16 +18,16 @@ class Measured:
     Args:
         estimate: in the column's unit.
         trainings: of each row.
+        spread: what it varies by.
         images: that each training was scored on; 0 for a value without images, as FID.
         cases: that they come from.
-        spread: what a difference varies by.
     """
 
     estimate: Estimate
     trainings: tuple[int, ...]
+    spread: Spread
     images: int = 0
     cases: int = 0
-    spread: Spread | None = None
 
     @property
     def repeated(self) -> bool:
@@ -91,7 +91,7 @@ def _measured(rows: list[Runs], column: Column) -> Measured | None:
         estimate = over_seeds(values)
         share = sum(1 / count for count in trainings)
         seed = estimate.seed_variance / share if estimate.seed_freedom else float("nan")
-        return Measured(estimate, trainings, spread=Spread(seed))
+        return Measured(estimate, trainings, Spread(seed))
     tables = [_without_method(training_scores(runs, column)) for runs in rows]
     shared = tables[0].index
     for table in tables[1:]:
@@ -101,7 +101,7 @@ def _measured(rows: list[Runs], column: Column) -> Measured | None:
     scores = [table.loc[shared].to_numpy().T * column.scale for table in tables]
     crossed = Crossed(scores, np.asarray(shared.get_level_values("case")))
     return Measured(
-        crossed.estimate(), trainings, crossed.images, crossed.cases, spread_of(crossed)
+        crossed.estimate(), trainings, spread_of(crossed), crossed.images, crossed.cases
     )
 
 

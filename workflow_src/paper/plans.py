@@ -29,9 +29,9 @@ def plan_claims(results: dict[str, dict], hours: Hours) -> None:
 
 def plan(result: dict, what: str, effect: float, level: float, hours: Hours) -> dict:
     """Trainings of each row, images and GPU-hours for one effect; null where none would do."""
-    known = result["spread"]["seed"] is not None
-    values = {k: float("nan") if v is None else v for k, v in result["spread"].items()}
-    spread = Spread(**values)
+    seen = result["spread"]
+    known = seen["seed"] is not None
+    spread = Spread(**seen) if known else Spread(**seen | {"seed": float("nan")})
     found = needed(spread, effect, level)
     facts = {"for": what, "effect": effect, "level": level, "at_least": not known}
     if found is None:
