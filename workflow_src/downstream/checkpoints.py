@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 from workflow_src.common.errors import InputError
 
@@ -12,7 +13,7 @@ def allow_numbers() -> None:
     import torch
 
     kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdg"]
-    restored = np.float64(0).__reduce__()[0]  # the function that makes a number of its bytes
+    restored: Any = np.float64(0).__reduce__()[0]  # the function that makes a number of its bytes
     torch.serialization.add_safe_globals([restored, np.dtype, *kinds])
 
 
