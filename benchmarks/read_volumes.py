@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.data.kits19 import KiTS19  # noqa: E402
 from workflow_src.data.phantoms import kidney_phantom  # noqa: E402
 from workflow_src.data.prepared import resize_image, resize_mask  # noqa: E402
+from workflow_src.study.reading import Reading  # noqa: E402
 
 SIZE, LOW, HIGH = 384, -160.0, 240.0
 
@@ -67,7 +69,9 @@ def get_fdata_prepared(case: Path) -> int:
 
 def workflow(case: Path) -> int:
     """The same slices, by the workflow's reader; slices made."""
-    raw = KiTS19(case.parent, window=(LOW, HIGH), test_fraction=0, validation_fraction=0)
+    settings = vars(Reading(window=(LOW, HIGH), validation_fraction=0.0)) | {"test_fraction": 0}
+    known = signature(KiTS19).parameters
+    raw = KiTS19(case.parent, **{key: value for key, value in settings.items() if key in known})
     (rows,) = raw.groups()
     for image, mask in raw.read(rows):
         resize_image(image, SIZE)

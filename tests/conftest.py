@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,7 @@ from PIL import Image
 from workflow_src import make_phantoms, prepare_data
 from workflow_src.data.arrays import file_sha256, large_sha256
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.study.reading import Reading
 
 # `pytest --hypothesis-profile fuzz` draws new examples, many of them, each time.
 hypothesis.settings.register_profile(
@@ -52,6 +54,13 @@ def record_again(folder: Path) -> None:
         "spread_sha256": large_sha256(files),
     }
     (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def raw_set(reader, root, **settings):
+    """A raw set, read with the defaults but for some settings."""
+    known = signature(reader).parameters
+    defaults = {k: v for k, v in vars(Reading()).items() if k in known and v is not None}
+    return reader(root, **defaults | settings)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from workflow_src.common.command_line import run
-from workflow_src.paper.style import BLUE, RED, plt, save
+from workflow_src.paper.style import BLUE, RED, log_scale, plt, save
 
 MARKERS = "osD^vP*X<>"
 
@@ -35,7 +35,7 @@ def main(table: Path, dataset: str, output: Path) -> None:
             for label, point in wide.reindex(columns=[cost, "dice"]).astype(float).iterrows():
                 filled = colour if source == "mean" else "none"
                 axis.scatter(*point, marker=markers[label], s=22, edgecolor=colour, color=filled)
-        axis.set_xscale("log")
+        log_scale(axis.xaxis)
         axis.set_xlabel(title)
     axes[0].set_ylabel("mDice (%)")
     key = [("ours", "s", BLUE, BLUE)]

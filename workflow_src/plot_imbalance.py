@@ -7,7 +7,7 @@ import pandas as pd
 
 from workflow_src.common.command_line import run
 from workflow_src.paper.saturation import region_weights, saturated_below
-from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, plt, save
+from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, log_scale, plt, save
 from workflow_src.study.synthesis import ControlNetRecipe
 
 RATIOS = np.geomspace(1e-3, 0.9, 400)
@@ -60,11 +60,11 @@ def main(data: dict[str, Path], output: Path, law: ControlNetRecipe | None = Non
     bounds.text(RATIOS[0] * 1.2, 0.02, "here δ has no effect\non the lesion's weight", fontsize=6)
     bounds.set_title("LAW, Eq. 7: every δ", fontsize=8)
     for axis in (priors, bounds):
-        axis.set_yscale("log")
+        log_scale(axis.yaxis)
         axis.set_ylim(1e-3, 1e3)
         axis.legend(fontsize=6, frameon=False, loc="upper right")
     for axis in (sizes, priors, bounds):
-        axis.set_xscale("log")
+        log_scale(axis.xaxis)
         axis.set_xlabel("r")
     figure.tight_layout()
     save(figure, output)

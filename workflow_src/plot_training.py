@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_src.common.command_line import run
-from workflow_src.paper.style import plt, save
+from workflow_src.paper.style import log_scale, plt, save
 
 PANELS = {
     "loss_student": "student loss",
@@ -29,7 +29,7 @@ def main(logs: dict[str, Path], output: Path) -> None:
             axis.plot(log.step, log[column], label=label, linewidth=1)
     for axis, title in zip(axes.flat, PANELS.values(), strict=True):
         axis.set_title(title, fontsize=8)
-        axis.set_yscale("log")
+        log_scale(axis.yaxis)
     for axis in axes[1]:
         axis.set_xlabel("step")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center",

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, raw_set
 from PIL import Image
 
 from workflow_src.common.errors import InputError
@@ -99,7 +99,9 @@ def test_a_guess_joins_what_is_nearly_the_same_and_frames_that_follow():
 def test_one_folder_is_split_by_case(pair_folder):
     names = {f"p{i % 5}_{i}.png": (8, 8) for i in range(30)}
     folder = pair_folder("mine", names, names)
-    raw = Photographs(folder, test_fraction=0.4, validation_fraction=0.3, case_pattern=r"(p\d)_")
+    raw = raw_set(
+        Photographs, folder, test_fraction=0.4, validation_fraction=0.3, case_pattern=r"(p\d)_"
+    )
     splits = {r.case: {s.split for s in raw.records if s.case == r.case} for r in raw.records}
     assert sorted(map(len, splits.values())) == [1] * 5
     assert sorted(s for split in splits.values() for s in split) == ["test"] * 2 + ["train"] * 2 + [
@@ -118,7 +120,7 @@ def test_frames_of_a_video_stay_together(tmp_path):
         frame = scene + rng.integers(0, 30, scene.shape)
         Image.fromarray(frame.astype(np.uint8)).save(tmp_path / "images" / f"{number}.png")
         Image.fromarray(np.eye(32, dtype=np.uint8)).save(tmp_path / "masks" / f"{number}.png")
-    raw = Photographs(tmp_path, test_fraction=0.34)
+    raw = raw_set(Photographs, tmp_path, test_fraction=0.34)
     assert [int(r.case.split("/")[1]) for r in raw.records] == [n // 4 * 4 for n in range(12)]
     assert {len({r.split for r in raw.records if r.case == c}) for c in raw.guessed} == {1}
     assert len(raw.guessed) == 3

@@ -5,6 +5,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from conftest import raw_set
 
 from workflow_src.common.errors import InputError
 from workflow_src.data.kits19 import KiTS19
@@ -50,7 +51,7 @@ def change_header(path, fields) -> None:
 
 
 def read_all(root, **options):
-    raw = KiTS19(root, test_fraction=0, validation_fraction=0, **options)
+    raw = raw_set(KiTS19, root, test_fraction=0, validation_fraction=0, **options)
     return [pair for rows in raw.groups() for pair in raw.read(rows)]
 
 
@@ -158,7 +159,7 @@ def test_cases_without_the_target_are_listed(tmp_path):
     root = write(tmp_path)
     (root / "case_00000").rename(root / "case_00001")
     write(tmp_path, labels=np.zeros(SHAPE, np.uint8))
-    raw = KiTS19(root, test_fraction=0, validation_fraction=0)
+    raw = raw_set(KiTS19, root, test_fraction=0, validation_fraction=0)
     assert {record.case for record in raw.records} == {"case_00001"}
     assert raw.empty == [str(root / "case_00000" / "segmentation.nii.gz")]
     assert "case_00000/segmentation.nii.gz does not show the target" in raw.remarks[0]

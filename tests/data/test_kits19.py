@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from conftest import raw_set
 
 from workflow_src.common.errors import InputError
 from workflow_src.data.kits19 import KiTS19, find_cases
@@ -71,7 +72,9 @@ def test_sixteen_bit_float_and_scaled_volumes_give_the_same_grey(tmp_path):
         else:
             nib.save(image, root / "imaging.nii.gz")
         nib.save(nib.Nifti1Image(labels, AFFINE), root / "segmentation.nii.gz")
-        raw = KiTS19(tmp_path / name, window=(-50, 150), test_fraction=0, validation_fraction=0)
+        raw = raw_set(
+            KiTS19, tmp_path / name, window=(-50, 150), test_fraction=0, validation_fraction=0
+        )
         found.append(np.stack([image for image, _ in read_all(raw)]))
     assert found[0].shape == (2, 6, 8, 1)
     np.testing.assert_array_equal(found[0], found[1])
@@ -81,7 +84,7 @@ def test_sixteen_bit_float_and_scaled_volumes_give_the_same_grey(tmp_path):
 def test_a_slice_hangs_as_the_header_says(write_case):
     volume, labels = ramp()
     root = write_case(volume, labels)
-    raw = KiTS19(root, window=(-50, 141), test_fraction=0, validation_fraction=0)
+    raw = raw_set(KiTS19, root, window=(-50, 141), test_fraction=0, validation_fraction=0)
     (image, mask), _ = read_all(raw)
     np.testing.assert_array_equal(np.argwhere(mask), [[2, 3]])
     assert image[0, 0, 0] < image[-1, -1, 0]  # rows to posterior, columns to the left, as stored
@@ -92,7 +95,7 @@ def test_a_mirrored_header_is_turned_back(write_case, tmp_path):
     mirrored = AFFINE.copy()
     mirrored[0, 2] = 1.0  # columns run to the right: the picture must be flipped
     root = write_case(volume, labels, affine=mirrored, labels_affine=mirrored)
-    _, mask = read_all(KiTS19(root, test_fraction=0, validation_fraction=0))[0]
+    _, mask = read_all(raw_set(KiTS19, root, test_fraction=0, validation_fraction=0))[0]
     np.testing.assert_array_equal(np.argwhere(mask), [[2, 8 - 1 - 3]])
 
 
@@ -101,7 +104,9 @@ def test_a_mirrored_header_is_turned_back(write_case, tmp_path):
 )
 def test_planes(write_case, plane, shape):
     volume, labels = ramp()
-    raw = KiTS19(write_case(volume, labels), plane=plane, test_fraction=0, validation_fraction=0)
+    raw = raw_set(
+        KiTS19, write_case(volume, labels), plane=plane, test_fraction=0, validation_fraction=0
+    )
     assert {(r.height, r.width) for r in raw.records} == {shape}
 
 
@@ -109,7 +114,7 @@ def test_targets_and_slices(write_case):
     root = write_case(*ramp())
 
     def count(**options):
-        return len(KiTS19(root, test_fraction=0, validation_fraction=0, **options).records)
+        return len(raw_set(KiTS19, root, test_fraction=0, validation_fraction=0, **options).records)
 
     assert count() == 2
     assert count(target="tumour") == 1
@@ -119,14 +124,14 @@ def test_targets_and_slices(write_case):
 def test_odd_shapes(write_case):
     volume = np.linspace(-150, 200, 51 * 79).reshape(1, 51, 79).astype(np.int16)
     labels = np.ones((1, 51, 79), np.uint8)
-    raw = KiTS19(write_case(volume, labels), test_fraction=0, validation_fraction=0)
+    raw = raw_set(KiTS19, write_case(volume, labels), test_fraction=0, validation_fraction=0)
     ((image, mask),) = read_all(raw)
     assert image.shape == (51, 79, 1)
     assert mask.shape == (51, 79)
 
 
 def test_patients_stay_on_one_side(kidneys_raw):
-    by_case, leaky = KiTS19(kidneys_raw), KiTS19(kidneys_raw, split="leaky_slice")
+    by_case, leaky = raw_set(KiTS19, kidneys_raw), raw_set(KiTS19, kidneys_raw, split="leaky_slice")
 
     def straddling(raw):
         splits = {}
@@ -153,7 +158,7 @@ def test_bad_cases_are_refused_by_name(write_case, tmp_path):
     ):
         root = write_case(volume, name=name, **arguments)
         with pytest.raises(InputError) as error:
-            KiTS19(root)
+            raw_set(KiTS19, root)
         assert all(word in str(error.value) for word in words), str(error.value)
         for file in (tmp_path / name).iterdir():
             file.unlink()
@@ -164,7 +169,7 @@ def test_voxels_that_are_not_finite_are_refused(write_case):
     volume, labels = ramp()
     volume = volume.astype(np.float32)
     volume[1, 0, 0] = np.nan
-    raw = KiTS19(write_case(volume, labels), test_fraction=0, validation_fraction=0)
+    raw = raw_set(KiTS19, write_case(volume, labels), test_fraction=0, validation_fraction=0)
     with pytest.raises(InputError, match=r"imaging\.nii\.gz holds voxels that are not finite"):
         read_all(raw)
 
@@ -174,7 +179,7 @@ def test_a_damaged_volume_is_named(write_case):
     file = root / "case_00000" / "imaging.nii.gz"
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(InputError, match=r"imaging\.nii\.gz"):
-        read_all(KiTS19(root, test_fraction=0, validation_fraction=0))
+        read_all(raw_set(KiTS19, root, test_fraction=0, validation_fraction=0))
 
 
 def test_a_case_without_imaging_is_named(write_case, tmp_path):

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from conftest import raw_set
 from mask_cases import CASES, LESION, WHITE
 from PIL import Image
 
@@ -153,7 +154,7 @@ def pairs(tmp_path):
 
 
 def read_set(folder, **options):
-    return Photographs(folder, test_fraction=0.25, validation_fraction=0, **options)
+    return raw_set(Photographs, folder, test_fraction=0.25, validation_fraction=0, **options)
 
 
 def test_inverted_masks_are_asked_about(pairs):
@@ -172,7 +173,7 @@ def test_one_inverted_test_set_is_asked_about(pairs):
     ):
         folder = pairs([mask] * 4, f"raw/{name}")
     with pytest.raises(InputError, match="in 4 of 4 masks of B, such as"):
-        Photographs(folder.parents[1])
+        raw_set(Photographs, folder.parents[1])
 
 
 def test_swapped_folders_are_refused(pairs):
@@ -200,7 +201,7 @@ def test_a_set_that_drops_all_its_training_images_is_refused(pairs):
     folder = pairs([np.zeros_like(WHITE)] * 3, "raw/TrainDataset").parent
     pairs([WHITE] * 2, "raw/TestDataset/A")
     with pytest.raises(InputError, match="no training image is left"):
-        Photographs(folder, empty_masks="drop")
+        raw_set(Photographs, folder, empty_masks="drop")
 
 
 @pytest.mark.parametrize("part", ["images", "masks"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import raw_set
 from PIL import Image
 
 from workflow_src.common.errors import InputError
@@ -14,7 +15,7 @@ GOOD = {"a.png": (8, 10), "b.PNG": (8, 10)}
 
 
 def test_pranet_layout_with_both_folder_names_and_any_suffix(polyps_raw):
-    raw = Photographs(polyps_raw)
+    raw = raw_set(Photographs, polyps_raw)
     sources = {r.source for r in raw.records}
     assert sources == {"TrainDataset", "Phantom-A", "Phantom-B"}
     assert sum(r.split == "test" for r in raw.records) == 6
@@ -22,13 +23,15 @@ def test_pranet_layout_with_both_folder_names_and_any_suffix(polyps_raw):
 
 
 def test_a_missing_test_set_is_named(polyps_raw):
-    raw = Photographs(polyps_raw, test_sets=["Phantom-A", "CVC-300"])
+    raw = raw_set(Photographs, polyps_raw, test_sets=["Phantom-A", "CVC-300"])
     assert raw.missing_sets == ["CVC-300"]
 
 
 def test_one_folder_is_split(pair_folder):
     names = {f"{i}.png": (8, 8) for i in range(20)}
-    raw = Photographs(pair_folder("mine", names, names), test_fraction=0.2, validation_fraction=0.1)
+    raw = raw_set(
+        Photographs, pair_folder("mine", names, names), test_fraction=0.2, validation_fraction=0.1
+    )
     counts = {s: sum(r.split == s for r in raw.records) for s in ("train", "val", "test")}
     assert counts == {"train": 14, "val": 2, "test": 4}
 
@@ -97,7 +100,7 @@ def test_a_set_without_any_lesion_is_refused(pair_folder):
     for path in (folder / "masks").iterdir():
         Image.fromarray(np.zeros((8, 10), np.uint8)).save(path)
     with pytest.raises(InputError, match="so are all 2 of the set"):
-        Photographs(folder, test_fraction=0.5)
+        raw_set(Photographs, folder, test_fraction=0.5)
 
 
 def test_images_of_any_mode_become_rgb(tmp_path):
@@ -138,7 +141,7 @@ def test_an_image_too_large_to_be_one_is_named(tmp_path, monkeypatch):
 def test_pairs_that_do_not_match_are_refused(pair_folder, images, masks, words):
     folder = pair_folder("mine", images, masks)
     with pytest.raises(InputError) as error:
-        Photographs(folder, test_fraction=0.5)
+        raw_set(Photographs, folder, test_fraction=0.5)
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
@@ -154,13 +157,13 @@ def test_a_file_that_is_no_image_is_named(pair_folder):
     folder = pair_folder("mine", GOOD, GOOD)
     (folder / "masks" / "a.png").write_text("<html>")
     with pytest.raises(InputError, match=r"a\.png is no readable image"):
-        Photographs(folder, test_fraction=0.5)
+        raw_set(Photographs, folder, test_fraction=0.5)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "TestDataset"])
 def test_a_wrong_root_is_refused(polyps_raw, name):
     with pytest.raises(InputError, match="TrainDataset|no folder"):
-        Photographs(polyps_raw / name)
+        raw_set(Photographs, polyps_raw / name)
 
 
 def test_folders_of_other_names_are_listed(tmp_path):
@@ -172,10 +175,12 @@ def test_folders_of_other_names_are_listed(tmp_path):
 def test_empty_masks_are_kept_dropped_or_refused(pair_folder):
     folder = pair_folder("mine", GOOD, GOOD)
     Image.fromarray(np.zeros((8, 10), np.uint8)).save(folder / "masks" / "a.png")
-    kept = Photographs(folder, test_fraction=0.5, validation_fraction=0)
+    kept = raw_set(Photographs, folder, test_fraction=0.5, validation_fraction=0)
     assert len(kept.records) == 2
     assert kept.empty == [str(folder / "masks" / "a.png")]
-    dropped = Photographs(folder, test_fraction=0.5, validation_fraction=0, empty_masks="drop")
+    dropped = raw_set(
+        Photographs, folder, test_fraction=0.5, validation_fraction=0, empty_masks="drop"
+    )
     assert [r.stem for r in dropped.records] == ["b"]
     with pytest.raises(InputError, match=r"a\.png is all background"):
-        Photographs(folder, test_fraction=0.5, empty_masks="refuse")
+        raw_set(Photographs, folder, test_fraction=0.5, empty_masks="refuse")

@@ -5,6 +5,7 @@ import tracemalloc
 import nibabel as nib
 import numpy as np
 import pytest
+from conftest import raw_set
 
 from workflow_src import prepare_data
 from workflow_src.common.errors import InputError
@@ -80,7 +81,7 @@ def test_volumes_stored_in_another_order_of_axes_hang_the_same(tmp_path):
     first, second = (
         [pair for rows in raw.groups() for pair in raw.read(rows)]
         for raw in (
-            KiTS19(tmp_path / name, test_fraction=0, validation_fraction=0)
+            raw_set(KiTS19, tmp_path / name, test_fraction=0, validation_fraction=0)
             for name in ("kits", "usual")
         )
     )
@@ -95,7 +96,7 @@ def test_a_volume_takes_a_byte_a_voxel_in_any_type(tmp_path, monkeypatch):
     volume, labels = drawn((64, 256, 128))
     write_case(tmp_path, 0, volume.astype(np.float64), labels.astype(np.float64))
     tracemalloc.start()
-    raw = KiTS19(tmp_path, slices="all", test_fraction=0, validation_fraction=0)
+    raw = raw_set(KiTS19, tmp_path, slices="all", test_fraction=0, validation_fraction=0)
     _, listing = tracemalloc.get_traced_memory()
     pairs = raw.read(raw.groups()[0])
     _, reading = tracemalloc.get_traced_memory()
@@ -121,5 +122,5 @@ def test_damage_deep_in_a_file_is_named(tmp_path, name, harm):
         content = b"<html>not found</html>" * 50
     (case / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"case_00000/{name} is (damaged|no readable)"):
-        raw = KiTS19(tmp_path, test_fraction=0, validation_fraction=0)
+        raw = raw_set(KiTS19, tmp_path, test_fraction=0, validation_fraction=0)
         raw.read(raw.groups()[0])

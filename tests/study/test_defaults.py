@@ -95,10 +95,9 @@ def arguments(function: ast.FunctionDef):
 
 def test_no_signature_repeats_a_default():
     settings = fields(Settings, set())
-    files = [file for file in (ROOT / "workflow_src").rglob("*.py") if file.parent.name != "data"]
     repeated = [
         f"{file.relative_to(ROOT)}: {argument.arg}"
-        for file in files
+        for file in (ROOT / "workflow_src").rglob("*.py")
         for function in ast.walk(ast.parse(file.read_text()))
         if isinstance(function, ast.FunctionDef)
         for argument, default in arguments(function)

@@ -1,5 +1,6 @@
 """Photographs with masks: PraNet's polyp folders, or any two folders of images and masks."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -43,12 +44,13 @@ class Photographs(RawSet):
     def __init__(
         self,
         root: Path,
-        test_sets: list[str] | None = None,
-        validation_fraction: float = 0.1,
+        *,
+        validation_fraction: float,
+        split_seed: int,
+        empty_masks: Literal["keep", "drop", "refuse"],
+        large_lesions: Literal["refuse", "keep"],
+        test_sets: Sequence[str] | None = None,
         test_fraction: float | None = None,
-        split_seed: int = 0,
-        empty_masks: Literal["keep", "drop", "refuse"] = "keep",
-        large_lesions: Literal["refuse", "keep"] = "refuse",
         threads: int = 1,
         cases: Path | str | None = None,
         case_pattern: str | None = None,

@@ -9,6 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 - the backend must be chosen first
 import numpy as np  # noqa: E402
+from matplotlib.axis import Axis  # noqa: E402
+from matplotlib.ticker import LogFormatter  # noqa: E402
 
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
@@ -27,7 +29,16 @@ plt.rcParams |= {
     "savefig.dpi": 200,
     "svg.hashsalt": "law-and-order",
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a label may hold a dollar
 }
+
+
+def log_scale(*axes: Axis) -> None:
+    """Make x or y axes logarithmic, their ticks written without formulas."""
+    for axis in axes:
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(LogFormatter())
 
 
 def save(figure: plt.Figure, output: Path) -> None:

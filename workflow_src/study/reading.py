@@ -43,7 +43,8 @@ class Reading(Settings):
     """Photographs: the test sets wanted; one that is missing is shown as not run. Null takes those
     that are there."""
     test_fraction: Share | None = None
-    """Part of the cases to test on; null for photographs in PraNet's layout."""
+    """Part of the cases to test on. Null tests on the test sets of PraNet's layout, and on a fifth
+    of KiTS19's cases."""
     validation_fraction: Fraction = 0.1
     """Part of the training cases that picks checkpoints. The paper names no validation set; test
     images never pick anything here."""
