@@ -1,11 +1,11 @@
-"""ORDER's attention at its two stages: against two attentions, and against full resolution.
+"""ORDER's attention at its two stages: as training takes it, as it stands, at full resolution.
 
     python benchmarks/order_attention.py
 
 Everything is timed forwards and backwards on Q, K, V_d and V_e, in turns; its memory is measured in
-a process of its own. `ours` is what training runs, `plain` the equations as they stand, and `two`
-two calls of scaled_dot_product_attention, one a direction, which form S twice and fuse its softmax.
-ORDER pools its tokens to 32 x 32 at each stage; at full resolution every pixel is a token.
+a process of its own. `fused` is what training runs, a fused kernel for each direction, and
+`equations` is Eqs. 15 and 16 as they stand. ORDER pools its tokens to 32 x 32 at each stage; at
+full resolution every pixel is a token.
 """
 
 import re
@@ -18,25 +18,17 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from segmenter_training import plain_attention  # noqa: E402
 from timing import medians  # noqa: E402
 
 from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.common.training import best_device  # noqa: E402
-from workflow_src.segmentation.attention import bidirectional_attention  # noqa: E402
+from workflow_src.segmentation.attention import (  # noqa: E402
+    bidirectional_attention,
+    from_one_similarity,
+)
 
-
-def two_attentions(queries, keys, values_decoder, values_encoder):
-    """The same by two calls that know nothing of one another."""
-    return (
-        F.scaled_dot_product_attention(queries, keys, values_encoder),
-        F.scaled_dot_product_attention(keys, queries, values_decoder),
-    )
-
-
-WAYS = {"ours": bidirectional_attention, "plain": plain_attention, "two": two_attentions}
-MATRICES = {"ours": 2, "plain": 6, "two": 0}  # of the size of S, at one time
+WAYS = {"fused": bidirectional_attention, "equations": from_one_similarity}
+MATRICES = {"fused": 0, "equations": 6}  # of the size of S, at one time
 
 
 class Step:
@@ -90,7 +82,7 @@ def main(
         limit: GiB of memory; what needs more is not run.
     """
     print(f"{best_device()}, {torch.get_num_threads()} threads\n")
-    print("| tokens | images | way | ms an image | times ours, pooled | MiB |")
+    print("| tokens | images | way | ms an image | times fused, pooled | MiB |")
     print("|---|---|---|---|---|---|", flush=True)
     pooled = None
     for side, images in ((grid, batch), *((side, 1) for side in sides)):
@@ -98,7 +90,7 @@ def main(
         needs = {way: count * 4 * tokens**2 * images / 2**30 for way, count in MATRICES.items()}
         ways = [way for way in WAYS if needs[way] <= limit]
         found = medians({way: Step(way, images, tokens, width) for way in ways}, rounds)
-        pooled = pooled or found["ours"] / images
+        pooled = pooled or found["fused"] / images
         for way in WAYS:
             row = f"| {side} x {side} | {images} | {way} "
             if way not in ways:

@@ -27,15 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.common.training import best_device  # noqa: E402
 from workflow_src.segmentation import build_segmenter, order, training  # noqa: E402
+from workflow_src.segmentation.attention import from_one_similarity  # noqa: E402
 from workflow_src.segmentation.losses import bce_dice  # noqa: E402
 from workflow_src.study.segmentation import SegmenterRecipe  # noqa: E402
-
-
-def plain_attention(queries, keys, values_decoder, values_encoder) -> tuple[Tensor, Tensor]:
-    """Eqs. 15 and 16 as they stand."""
-    similarity = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
-    to_encoder = similarity.softmax(dim=-2).transpose(-2, -1)
-    return similarity.softmax(dim=-1) @ values_encoder, to_encoder @ values_decoder
 
 
 class Plain:
@@ -46,7 +40,7 @@ class Plain:
         self.optimizer = training.make_optimizer(network, SegmenterRecipe(), steps=1000)
 
     def loss(self) -> Tensor:
-        with mock.patch.object(order, "bidirectional_attention", plain_attention):
+        with mock.patch.object(order, "bidirectional_attention", from_one_similarity):
             logits = self.network(self.x)
         # MK-UNet's public code gives its output in a list.
         return bce_dice(logits[-1] if isinstance(logits, list) else logits, self.y)

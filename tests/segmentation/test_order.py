@@ -90,11 +90,13 @@ def test_the_block_is_equations_14_to_17(heads, side, grid):
         torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
 
 
-def test_both_directions_share_one_similarity():
+@pytest.mark.parametrize("trains", [False, True])
+def test_both_directions_share_one_similarity(trains):
     # Identity values make the outputs the attention weights themselves.
     torch.manual_seed(0)
     tokens = 5
     queries, keys = torch.randn(2, 1, 1, tokens, tokens, dtype=torch.double)
+    queries.requires_grad_(trains)  # computed by other kernels then
     one = torch.eye(tokens, dtype=torch.double)[None, None]
     to_decoder, to_encoder = (m[0, 0] for m in bidirectional_attention(queries, keys, one, one))
     scores = torch.exp(queries[0, 0] @ keys[0, 0].T / tokens**0.5)
@@ -102,11 +104,12 @@ def test_both_directions_share_one_similarity():
     torch.testing.assert_close(to_encoder, (scores / scores.sum(dim=0)).T)  # columns of S
 
 
-def test_the_decoder_reads_the_encoder_and_the_encoder_the_decoder():
-    queries = keys = torch.zeros(1, 1, 4, 2)  # attends to all alike
+@pytest.mark.parametrize("trains", [False, True])
+def test_the_decoder_reads_the_encoder_and_the_encoder_the_decoder(trains):
+    queries = keys = torch.zeros(1, 1, 4, 2, requires_grad=trains)  # attends to all alike
     values_decoder, values_encoder = torch.full((1, 1, 4, 2), 3.0), torch.full((1, 1, 4, 2), 7.0)
     deltas = bidirectional_attention(queries, keys, values_decoder, values_encoder)
-    assert [delta.unique().item() for delta in deltas] == [7.0, 3.0]
+    assert [delta.detach().unique().item() for delta in deltas] == [7.0, 3.0]
 
 
 @pytest.mark.parametrize("stages", [(0, 1), (2, 3), (3, 4), (0, 1, 2, 3, 4)])

@@ -31,6 +31,7 @@ OWN_STAGES = {
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["snakefmt", "--check", "Snakefile", "rules"],
+        ["mypy"],
     ],
     ids=" ".join,
 )

@@ -65,7 +65,7 @@ class BidirectionalSkipAttention(nn.Module):
         def tokens(x: Tensor) -> Tensor:
             return x.unflatten(1, (self.heads, -1)).flatten(3).transpose(2, 3)
 
-        delta_decoder, delta_encoder = bidirectional_attention(
+        delta_decoder, delta_encoder = bidirectional_attention(  # Eqs. 15, 16
             tokens(self.query(d)),  # Eq. 14
             tokens(self.key(e)),
             tokens(self.value_decoder(d)),
