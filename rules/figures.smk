@@ -143,6 +143,7 @@ use rule plot_delta_maps as plot_training with:
         code=code("plot_training"),
         step="plot_training",
         files=files(logs=with_names(FIGURE_LABELS, "logs")),
+        names=as_text(FIGURE_LABELS),
 
 
 use rule plot_delta_maps as plot_segmenter_training with:
