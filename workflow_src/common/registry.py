@@ -58,13 +58,12 @@ def require_options(
 
 
 def options_of(place: str) -> list[str]:
-    """What a member can be given by name: the parameters of its constructor that have a default."""
+    """What a member can be given by name: parameters with a default, or that need their name."""
     module, _, attribute = place.partition(":")
     arguments = _constructor(module, attribute)
     positional = [*arguments.posonlyargs, *arguments.args]
     optional = positional[len(positional) - len(arguments.defaults) :]
-    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return [a.arg for a in (*optional, *(a for a, default in named if default is not None))]
+    return [argument.arg for argument in (*optional, *arguments.kwonlyargs)]
 
 
 def _constructor(module: str, name: str) -> ast.arguments:
