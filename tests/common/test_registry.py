@@ -44,5 +44,8 @@ def test_the_options_read_from_the_source_are_those_of_the_constructor(name):
     found = registry.member(PLACES, name, "a member")
     assert f"{found.__module__}:{found.__name__}" == place
     parameters = signature(found).parameters.values()
-    optional = [p.name for p in parameters if p.default is not p.empty]
-    assert registry.options_of(place) == optional
+    by_name = [p for p in parameters if p.default is not p.empty or p.kind is p.KEYWORD_ONLY]
+    optional = [p.name for p in by_name if p.kind is not p.KEYWORD_ONLY]
+    assert registry.options_of(place) == optional + [
+        p.name for p in by_name if p.name not in optional
+    ]
