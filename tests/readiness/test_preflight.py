@@ -120,6 +120,14 @@ def test_a_faulty_set_is_refused(fault, paper, polyps_raw, tmp_path):
     assert ("TestDataset" if fault == "no test set" else str(image)) in text
 
 
+def test_one_folder_that_is_split_is_ready(paper, polyps_raw, tmp_path):
+    paper["datasets"]["polyps"] |= {"root": str(polyps_raw / "TrainDataset")}
+    paper["datasets"]["polyps"]["reading"] |= {"test_sets": None, "test_fraction": 0.2}
+    for thorough in (False, True):
+        levels, text = said(inputs.data_sets(paper, thorough))
+        assert levels[0] == "OK" and "12 in TrainDataset" in text
+
+
 def harm_mask(root):
     mask = find_pairs(root / "TrainDataset")[5][1]
     Image.fromarray(np.kron([[0, 127], [255, 0]], np.ones((32, 32))).astype(np.uint8)).save(mask)

@@ -68,8 +68,10 @@ class Photographs(RawSet):
         name_cases(self.records, folders, None if cases is None else Path(cases), case_pattern)
         self.sample = self._sample(sample)
         self.empty = self._check_masks(empty_masks, large_lesions, threads)
-        if sample is None:  # it takes reading every image
+        if sample is None:
             self.guessed = self._guess_cases(threads)
+        for record in self.records:  # of a sample: a guess takes reading every image
+            record.case = record.case or f"{record.source}/{record.stem}"
         if test_fraction is not None:
             hold_out(self.records, "test", test_fraction, split_seed)
         hold_out(self.records, "val", validation_fraction, split_seed + 1)
