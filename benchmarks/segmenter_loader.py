@@ -79,7 +79,7 @@ def main(
     for size in sizes:
         for fit, wanted in (("resize", size), ("crop", None)):
             recipe = SegmenterRecipe(
-                network, batch_size=batch, image_size=size, fit=fit, compile=compile
+                architecture=network, batch_size=batch, image_size=size, fit=fit, compile=compile
             )
             data = prepared(folder, images, side, wanted)
             load = Loading(Batches(data, data.rows("train"), recipe, device))

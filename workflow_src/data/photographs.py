@@ -80,7 +80,7 @@ class Photographs(RawSet):
             for name in self.missing_sets
         ] + [f"mask {name} is all background: {empty_masks}" for name in self.empty]
 
-    def _read_pranet(self, root: Path, test_sets: list[str] | None) -> None:
+    def _read_pranet(self, root: Path, test_sets: Sequence[str] | None) -> None:
         if not (root / "TrainDataset").is_dir():
             raise InputError(
                 f"{root} has no TrainDataset/: it holds {listing(root)}; give the folder that "

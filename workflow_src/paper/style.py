@@ -36,7 +36,7 @@ plt.rcParams |= {
 def log_scale(*axes: Axis) -> None:
     """Make x or y axes logarithmic, their ticks written without formulas."""
     for axis in axes:
-        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(LogFormatter())
 
