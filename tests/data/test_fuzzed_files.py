@@ -18,7 +18,11 @@ from workflow_src.data.image_files import read_image
 from workflow_src.data.kits19 import KiTS19
 from workflow_src.data.masks import read_mask
 from workflow_src.data.pairs import read_pair
+from workflow_src.study.reading import Reading
 
+READING = Reading(format="kits19", validation_fraction=0).model_dump(
+    include={"plane", "window", "target", "slices", "split", "validation_fraction", "split_seed"}
+)
 SIDES = st.integers(1, 24)
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".tif": "TIFF", ".bmp": "BMP", ".webp": "WEBP"}
 LOSSLESS = (".png", ".tif", ".bmp")
@@ -177,7 +181,7 @@ def test_any_nifti_header_is_read_or_refused_in_one_line(fields, labels_fields, 
         both = fields if same else labels_fields
         (case / "segmentation.nii.gz").write_bytes(with_fields(labels, both))
         try:
-            raw = KiTS19(Path(root), test_fraction=0, validation_fraction=0)
+            raw = KiTS19(Path(root), test_fraction=0, **READING)
             pairs = [pair for rows in raw.groups() for pair in raw.read(rows)]
         except InputError as error:
             assert "\n" not in str(error) and root in str(error)
@@ -199,7 +203,7 @@ def test_a_damaged_volume_is_read_or_refused_in_one_line(data):
         (case / "imaging.nii.gz").write_bytes(content)
         (case / "segmentation.nii.gz").write_bytes(with_fields(np.ones_like(hu, np.uint8), {}))
         try:
-            raw = KiTS19(Path(root), test_fraction=0, validation_fraction=0)
+            raw = KiTS19(Path(root), test_fraction=0, **READING)
             (found,) = (raw.read(rows) for rows in raw.groups())
         except InputError as error:
             assert "\n" not in str(error) and root in str(error)

@@ -42,8 +42,6 @@ def synthetic(polyps, tmp_path_factory):
         (folder / "shard").mkdir()
         for part, array in parts.items():
             np.save(folder / "shard" / f"{part}.npy", array)
-        arrays = {f.name: file_sha256(f) for f in (folder / "shard").iterdir()}
-        (folder / "shard" / "shard.json").write_text(json.dumps({"sha256": arrays}))
         files = {f.name: file_sha256(f) for f in (folder / "shard").iterdir()}
         write_json(folder / "shard" / "shard.json", {"sha256": files})
         gather_samples.main(polyps.folder, [folder / "shard"], folder / "set", name)
