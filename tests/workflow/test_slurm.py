@@ -35,6 +35,13 @@ def checkout(tmp_path_factory) -> Path:
     """A checkout whose lines marked SET are set for a Slurm without accounting."""
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
     copy_of_the_workflow(folder)
+    gpus = folder / "workflow_src/common/gpus.py"
+    known = gpus.read_text()
+    pretend = known.replace(
+        "int(os.environ.get(ASKED, 0))", "0  # Slurm's devices are no GPUs here"
+    )
+    assert pretend != known
+    gpus.write_text(pretend)
     profile = folder / "slurm/profile.yaml"
     text = re.sub(r".*CHANGE_ME.*\n", "", profile.read_text())
     profile.write_text(text.replace("# slurm-status-command", "slurm-status-command"))
