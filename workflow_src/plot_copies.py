@@ -40,7 +40,8 @@ def main(
             left, right = line[2 * place : 2 * place + 2]
             show(left, images.image(number))
             show(right, real.image(row))
-            left.set_title(f"{apart:.1f}", fontsize=6, pad=2)
+            left.text(0.04, 0.96, f"{apart:.1f}", transform=left.transAxes, va="top", fontsize=5,
+                      color="white", bbox={"color": "black", "alpha": 0.5, "pad": 1})  # fmt: skip
         share = facts["copies"]
         share = "no bound" if share is None else f"{share:.1%} copies"
         line[0].set_ylabel(f"{label.replace(' (', chr(10) + '(')}\n{share}", fontsize=5)

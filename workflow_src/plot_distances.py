@@ -84,7 +84,7 @@ def main(fidelity: dict[str, list[Path]], floors: Path, output: Path) -> None:
         dots(left, methods, halves, test, extractor, extractors[0])
         curves(right, last, methods[last], halves, extractor)
         for axis in (left, right):
-            axis.tick_params(labelsize=6)
+            axis.tick_params(which="both", labelsize=6)
     figure.tight_layout()
     save(figure, output)
 

@@ -41,9 +41,9 @@ def at_equal_numbers(spec: TableSpec, row: str, dataset: str, column: Column) ->
 
 def remarks(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What made a table's distances and copies, and which differences are none."""
-    made = cells[cells.get("extractor", cells.row).notna()]
-    if "extractor" not in cells or made.empty:
+    if "extractor" not in cells:
         return []
+    made = cells[cells.extractor.notna() & cells.column.isin(spec.columns)]
     lines = []
     for extractor, part in made.groupby("extractor", sort=False):
         lines.append(f"{', '.join(_titles(part))}: features of {extractor}.")

@@ -88,7 +88,8 @@ def protocol(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What the numbers are over: seeds, and images of each data set."""
     lines = [f"Seeds: {', '.join(map(str, spec.seeds))}."]
     if "images" in cells:
-        for dataset, part in cells.dropna(subset="images").groupby("dataset", sort=False):
+        ours = cells[~cells.row.isin(list(spec.real))].dropna(subset="images")
+        for dataset, part in ours.groupby("dataset", sort=False):
             kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
             counts = [f"{found.images.min():.0f} {METRICS[kind].counted}" for kind, found in kinds]
             lines.append(f"{spec.datasets[dataset]}: {', '.join(dict.fromkeys(counts))}.")
