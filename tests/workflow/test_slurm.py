@@ -30,18 +30,21 @@ def cluster(tmp_path_factory):
         cluster.stop()
 
 
+def copy_without_gpu_checks(folder: Path) -> None:
+    """Copy the workflow so that a job may ask for devices that PyTorch knows nothing of."""
+    copy_of_the_workflow(folder)
+    gpus = folder / "workflow_src/common/gpus.py"
+    checking = gpus.read_text()
+    trusting = checking.replace("int(os.environ.get(ASKED, 0))", "0")
+    assert trusting != checking
+    gpus.write_text(trusting)
+
+
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Path:
     """A checkout whose lines marked SET are set for a Slurm without accounting."""
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
-    copy_of_the_workflow(folder)
-    gpus = folder / "workflow_src/common/gpus.py"
-    known = gpus.read_text()
-    pretend = known.replace(
-        "int(os.environ.get(ASKED, 0))", "0  # Slurm's devices are no GPUs here"
-    )
-    assert pretend != known
-    gpus.write_text(pretend)
+    copy_without_gpu_checks(folder)
     profile = folder / "slurm/profile.yaml"
     text = re.sub(r".*CHANGE_ME.*\n", "", profile.read_text())
     profile.write_text(text.replace("# slurm-status-command", "slurm-status-command"))
@@ -131,7 +134,7 @@ def test_a_preempted_training_resumes_and_ends_as_an_undisturbed_one(
     log = (checkout / RESULTS / "logs/train_segmenter/polyps-mkunet-1.log").read_text()
     assert re.search(r"resumed from .* at step [1-9]", log)
     undisturbed = tmp_path / "workflow"
-    copy_of_the_workflow(undisturbed)
+    copy_without_gpu_checks(undisturbed)
     code, printed = run_snakemake(undisturbed, target, *STUDY, *longer)
     assert code == 0, printed[-5000:]
     weights = place / "model.safetensors"
