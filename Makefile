@@ -74,6 +74,6 @@ audit: setup
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header requirements.in -o requirements.lock
+	  --no-emit-index-url --no-header --no-strip-extras requirements.in -o requirements.lock
 	sed -i "s/[0-9a-f]\{64\}/$$(sha256sum requirements.lock | cut -d' ' -f1)/" \
 	  envs/workflow.post-deploy.sh

@@ -4,5 +4,5 @@
 # this text changes: hence the lock's hash, which `make lock` writes.
 set -euo pipefail
 lock="${WORKFLOW_ROOT:?is set by the workflow: let Snakemake run this script}/requirements.lock"
-echo "fb84cb8ded8efd8976a6690db1da9dc6c9b3cdbbe218bc44ec57b39ebe7de805  $lock" | sha256sum --check --quiet
+echo "959a473a5aaca4a5e8154dd139cdb37dabb12d0cb22c89bde1e1f68853b25f5e  $lock" | sha256sum --check --quiet
 python -m pip install --no-input --require-hashes -r "$lock"
