@@ -1,4 +1,4 @@
-"""Fetch KiTS19: 210 CT volumes and their labels, each verified; goes on where it was broken off."""
+"""Fetch KiTS19: 210 CT volumes and their labels, each verified; resumes if interrupted."""
 
 import re
 from pathlib import Path

@@ -55,7 +55,7 @@ def main(
         where, origin = str(path.absolute()), "folder"
         if not (path / "unet" / "config.json").is_file():
             raise InputError(
-                f"{path} is no Stable Diffusion in diffusers' layout (it lacks unet/config.json) "
+                f"{path} is not Stable Diffusion in diffusers' layout (it lacks unet/config.json) "
                 "and no .safetensors file: give one of the two as `backbone.path`"
             )
     model = folder / where

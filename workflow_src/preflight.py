@@ -43,7 +43,7 @@ def main(configfiles: list[Path], thorough: bool = False) -> None:
         print(finding, flush=True)
         levels.append(finding.level)
     if "FAIL" in levels:
-        sys.exit(f"{levels.count('FAIL')} to mend before `snakemake` starts")
+        sys.exit(f"{levels.count('FAIL')} to fix before `snakemake` starts")
 
 
 if __name__ == "__main__":

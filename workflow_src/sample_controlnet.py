@@ -133,7 +133,9 @@ def sample_folder(sampler, masks: Path, output: Path, size: int, facts: dict) ->
     from PIL import Image
 
     if size % sampler.factor:
-        raise InputError(f"--size {size} is no multiple of {sampler.factor}, as this model needs")
+        raise InputError(
+            f"--size {size} is not a multiple of {sampler.factor}, as this model needs"
+        )
     files = list(image_files(masks).values())
     batch = sampler.recipe.batch_size
     with whole_folder(output.resolve(), MARKER) as folder:

@@ -1,4 +1,4 @@
-"""How a script ends that the user can mend: in one line that names the file."""
+"""How a script ends that the user can fix: in one line that names the file."""
 
 import errno
 import os

@@ -135,6 +135,6 @@ case(
     "two_pages.tif", WHITE, "holds 2 pages", save_all=True, append_images=[Image.new("L", (40, 36))]
 )
 case("moving.png", WHITE, "holds 2 pages", save_all=True, append_images=[Image.new("L", (40, 36))])
-case("eps.png", Image.new("RGB", (4, 4)), "no readable image", format="EPS")
-case("gif.png", WHITE, "no readable image", format="GIF")
-case("ppm.png", WHITE, "no readable image", format="PPM")
+case("eps.png", Image.new("RGB", (4, 4)), "not a readable image", format="EPS")
+case("gif.png", WHITE, "not a readable image", format="GIF")
+case("ppm.png", WHITE, "not a readable image", format="PPM")

@@ -99,7 +99,7 @@ def test_all_cases_arrive_and_the_total_is_said_first(kits19, capsys):
     assert facts["imaging"] == f"someone/kits@{REVISION}" and list(facts["labels"]) == CASES
 
 
-def test_a_broken_off_fetch_goes_on_and_mends_what_is_wrong(kits19, capsys):
+def test_an_interrupted_fetch_resumes_and_replaces_what_is_wrong(kits19, capsys):
     kits19.run()
     (kits19.root / "source.json").unlink()
     first, second = (kits19.root / case / "imaging.nii.gz" for case in CASES[:2])
@@ -202,7 +202,7 @@ def test_polyps_that_are_not_the_pinned_ones_are_refused(polyps_served, tmp_path
 def test_a_page_in_place_of_an_archive_is_named(polyps_served, tmp_path):
     archives, served = polyps_served
     (served / "TestDataset.zip").write_text("<html>too many downloads today</html>")
-    with pytest.raises(InputError, match=r"TestDataset\.zip is no zip file"):
+    with pytest.raises(InputError, match=r"TestDataset\.zip is not a zip file"):
         fetch_polyps.main(tmp_path / "raw", archives, {})
 
 

@@ -68,22 +68,22 @@ HEADERS = [
     ({"srow_z": [0, -1, -1, 0], "srow_y": [0, -1, -1, 0]}, "do not span space"),
     (dims(4, 0, 10), "holds nothing"),
     (dims(0, 12, 10), "holds nothing"),
-    (dims(4, -12, 10), "no readable NIfTI|holds nothing"),
+    (dims(4, -12, 10), "not a readable NIfTI|holds nothing"),
     (dims(4, 12), "three axes"),
     (dims(4, 12, 10, 1), "three axes"),
     (dims(4, 12, 11), "they must be equal"),
     (dims(32767, 32767, 32767), "more than a file of"),
-    ({"scl_slope": 1, "scl_inter": np.nan}, "no readable NIfTI file|not finite"),
+    ({"scl_slope": 1, "scl_inter": np.nan}, "not a readable NIfTI file|not finite"),
     ({"scl_slope": np.nan, "scl_inter": -1024}, "not finite"),
     ({"scl_slope": np.inf, "scl_inter": 0}, "not finite"),
-    ({"scl_slope": 1, "scl_inter": np.inf}, "no readable NIfTI file|not finite"),
+    ({"scl_slope": 1, "scl_inter": np.inf}, "not a readable NIfTI file|not finite"),
     ({"datatype": 128, "bitpix": 24}, "plain numbers are expected"),
     ({"datatype": 32, "bitpix": 64}, "plain numbers are expected"),
-    ({"datatype": 1, "bitpix": 1}, "no readable NIfTI file"),
-    ({"datatype": 9999}, "no readable NIfTI file"),
-    ({"magic": b"abc"}, "no readable NIfTI file"),
-    ({"vox_offset": 1e9}, "damaged|no readable"),
-    ({"vox_offset": -4}, "damaged|no readable"),
+    ({"datatype": 1, "bitpix": 1}, "not a readable NIfTI file"),
+    ({"datatype": 9999}, "not a readable NIfTI file"),
+    ({"magic": b"abc"}, "not a readable NIfTI file"),
+    ({"vox_offset": 1e9}, "damaged|not a readable"),
+    ({"vox_offset": -4}, "damaged|not a readable"),
 ]
 
 
@@ -151,7 +151,7 @@ def test_other_formats_in_its_place_are_refused(tmp_path):
     file.unlink()
     nib.save(nib.MGHImage(np.zeros(SHAPE, np.float32), AFFINE), tmp_path / "a.mgz")
     (tmp_path / "a.mgz").rename(file)
-    with pytest.raises(InputError, match=r"imaging\.nii\.gz is no readable NIfTI file"):
+    with pytest.raises(InputError, match=r"imaging\.nii\.gz is not a readable NIfTI file"):
         read_all(root)
 
 

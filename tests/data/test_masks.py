@@ -75,7 +75,7 @@ def test_floating_point_photographs_are_scaled_or_refused(values, expected, tmp_
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_what_is_no_regular_file_is_named_and_not_waited_for(kind, tmp_path):
+def test_what_is_not_a_regular_file_is_named_and_not_waited_for(kind, tmp_path):
     path = tmp_path / "a.png"
     if kind == "pipe":
         os.mkfifo(path)
@@ -222,7 +222,7 @@ def test_images_that_are_not_read_are_said(pairs, part, name, caplog):
 @pytest.mark.parametrize(
     "name", ["notes.txt", ".cache/1.png", ".a.png", "Thumbs.db", "sub/notes.txt"]
 )
-def test_what_is_no_image_or_hidden_does_not_matter(pairs, name, caplog):
+def test_what_is_not_an_image_or_hidden_does_not_matter(pairs, name, caplog):
     folder = pairs([WHITE] * 2)
     extra = folder / "images" / name
     extra.parent.mkdir(parents=True, exist_ok=True)

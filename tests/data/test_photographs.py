@@ -153,16 +153,16 @@ def test_a_truncated_image_is_named(pair_folder):
         read_image(file)
 
 
-def test_a_file_that_is_no_image_is_named(pair_folder):
+def test_a_file_that_is_not_an_image_is_named(pair_folder):
     folder = pair_folder("mine", GOOD, GOOD)
     (folder / "masks" / "a.png").write_text("<html>")
-    with pytest.raises(InputError, match=r"a\.png is no readable image"):
+    with pytest.raises(InputError, match=r"a\.png is not a readable image"):
         raw_set(Photographs, folder, test_fraction=0.5)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "TestDataset"])
 def test_a_wrong_root_is_refused(polyps_raw, name):
-    with pytest.raises(InputError, match="TrainDataset|no folder"):
+    with pytest.raises(InputError, match="TrainDataset|not a folder"):
         raw_set(Photographs, polyps_raw / name)
 
 

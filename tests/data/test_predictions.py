@@ -22,12 +22,14 @@ def predicted(polyps, tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.5])
-def test_what_is_no_probability_stops(polyps, tmp_path, value):
+def test_what_is_not_a_probability_stops(polyps, tmp_path, value):
     rows = polyps.rows("test")
     writer = PredictionWriter(tmp_path, polyps, rows)
     probability = np.zeros(polyps.shape(rows[0]))
     probability[3, 4] = value
-    with pytest.raises(InputError, match=f"on Phantom-A/{polyps.index.stem[rows[0]]}, which is no"):
+    with pytest.raises(
+        InputError, match=f"on Phantom-A/{polyps.index.stem[rows[0]]}, which is not"
+    ):
         writer.put(probability)
 
 

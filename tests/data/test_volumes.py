@@ -121,6 +121,6 @@ def test_damage_deep_in_a_file_is_named(tmp_path, name, harm):
     else:
         content = b"<html>not found</html>" * 50
     (case / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"case_00000/{name} is (damaged|no readable)"):
+    with pytest.raises(InputError, match=rf"case_00000/{name} is (damaged|not a readable)"):
         raw = raw_set(KiTS19, tmp_path, test_fraction=0, validation_fraction=0)
         raw.read(raw.groups()[0])

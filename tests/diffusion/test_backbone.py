@@ -224,7 +224,7 @@ def test_a_backbone_that_is_not_there_is_named(copied, tmp_path):
     with pytest.raises(InputError, match=r"none\.json does not exist: make the backbone first"):
         load_unet(tmp_path / "none.json")
     shutil.rmtree(copied / "scheduler")
-    with pytest.raises(InputError, match="is no diffusers model: it lacks scheduler/; give a"):
+    with pytest.raises(InputError, match="is not a diffusers model: it lacks scheduler/; give a"):
         load_unet(copied / "backbone.json")
 
 
@@ -232,8 +232,11 @@ def test_a_backbone_that_is_not_there_is_named(copied, tmp_path):
     ("make", "words"),
     [
         (lambda path: path.mkdir(), "lacks unet/config.json.*give one of the two as `backbone.pa"),
-        (lambda path: None, "is no Stable Diffusion in diffusers' layout"),
-        (lambda path: path.write_bytes(b"junk"), "no Stable Diffusion 1.5 checkpoint .* null to"),
+        (lambda path: None, "is not Stable Diffusion in diffusers' layout"),
+        (
+            lambda path: path.write_bytes(b"junk"),
+            "not a Stable Diffusion 1.5 checkpoint .* null to",
+        ),
         (lambda path: save_file({"a": torch.zeros(2)}, path), "1.5 checkpoint .* null to fetch"),
     ],
     ids=["an empty folder", "nothing", "a damaged file", "another model's file"],
@@ -247,6 +250,6 @@ def test_a_wrong_stable_diffusion_ends_in_one_line(tmp_path, make, words):
     assert not (tmp_path / "sd" / "backbone.json").exists()
 
 
-def test_a_folder_without_text_encoder_is_no_stable_diffusion(backbone, tmp_path):
+def test_a_folder_without_text_encoder_is_not_stable_diffusion(backbone, tmp_path):
     with pytest.raises(InputError, match="lacks text_encoder, tokenizer: fetch the whole model"):
         fetch_stable_diffusion.main(tmp_path / "b.json", "r", "v", {}, backbone.parent)

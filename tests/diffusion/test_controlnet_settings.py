@@ -85,7 +85,9 @@ def test_an_infinite_gradient_that_is_not_skipped_stops(train, monkeypatch):
 
 
 def test_a_batch_that_does_not_divide_is_refused(train):
-    with pytest.raises(InputError, match="batch_size 4 is no multiple of micro_batch 3 x 1 proc"):
+    with pytest.raises(
+        InputError, match="batch_size 4 is not a multiple of micro_batch 3 x 1 proc"
+    ):
         train(changed(UNIFORM, micro_batch=3))
     assert passes_per_step(ControlNetRecipe(), processes=2) == 4  # 32 = 4 passes x 4 x 2
     with pytest.raises(InputError, match="x 3 process"):

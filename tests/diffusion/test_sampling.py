@@ -250,8 +250,8 @@ def test_images_are_not_mixed_with_other_files(sample_masks, pair_folder, tmp_pa
     ("file", "words"),
     [
         (("a.npy", b"\x93NUMPY"), r"holds no image: expected files named \*\.bmp \*\.jpeg"),
-        (("a.png", b"no picture"), r"a\.png is no readable image"),
-        (None, "is no folder: give the folder that holds the image files"),
+        (("a.png", b"no picture"), r"a\.png is not a readable image"),
+        (None, "is not a folder: give the folder that holds the image files"),
     ],
 )
 def test_masks_of_the_wrong_kind_end_in_one_line(sample_masks, tmp_path, file, words):
@@ -266,7 +266,7 @@ def test_masks_of_the_wrong_kind_end_in_one_line(sample_masks, tmp_path, file, w
 
 def test_a_size_that_the_model_cannot_make_is_refused(sample_masks, pair_folder):
     masks = pair_folder("own", {}, {"a.png": (32, 32)}) / "masks"
-    with pytest.raises(InputError, match="--size 30 is no multiple of 4"):
+    with pytest.raises(InputError, match="--size 30 is not a multiple of 4"):
         sample_masks(masks, size=30)
     with pytest.raises(InputError, match="--masks needs --size"):
         sample_masks(masks, size=None)

@@ -54,7 +54,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, kind, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", {"a": 1}, [1], "cut", "not finite"])
-def test_what_is_no_checkpoint_is_named(tmp_path, content):
+def test_what_is_not_a_checkpoint_is_named(tmp_path, content):
     file = tmp_path / "a.pth"
     if isinstance(content, bytes):
         file.write_bytes(content)

@@ -108,7 +108,7 @@ def test_untimed_measures_are_the_same_every_time(capsys):
         ("nnunet", {}, ["nnunet needs --plan"]),
     ],
 )
-def test_what_cannot_be_built_is_the_users_to_mend(model, options, words):
+def test_what_cannot_be_built_is_the_users_to_fix(model, options, words):
     with pytest.raises(InputError) as error:
         measure_cost.main(model, options)
     assert all(word in str(error.value) for word in words), str(error.value)

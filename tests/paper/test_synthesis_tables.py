@@ -118,7 +118,7 @@ def test_distances_stand_beside_their_floor_at_as_many_images(floors):
     assert cells[cells.column == "copies_lite0"].floor.isna().all()
 
 
-def test_notes_say_what_is_no_difference_and_what_a_distance_rewards(floors):
+def test_notes_say_what_is_not_a_difference_and_what_a_distance_rewards(floors):
     remarks = "\n".join(notes(make_cells(floors, {}), floors))
     assert (
         "Polyps, FD, EfficientNet-Lite0, at 8 images: halves of the real training images 10.00 to "
@@ -134,7 +134,7 @@ def test_a_measure_that_is_null_was_not_run(write):
     assert make(write())[1]["KID ×10³ ↓"] == "not run"
 
 
-def test_what_is_missing_is_no_gap_but_an_error(write):
+def test_what_is_missing_is_an_error_and_not_a_gap(write):
     folder = write()
     (folder / "seed1" / "fidelity.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"seed1/fidelity\.json"):

@@ -65,7 +65,7 @@ def test_a_study_that_would_break_ends_with_an_error(checkout, tmp_path):
         yaml.safe_dump({"datasets": {"kits19": {"root": str(tmp_path / "empty"), "phantom": None}}})
     )
     done = preflight(checkout, "config/demo.yaml", tmp_path / "mine.yaml")
-    assert done.returncode == 1 and "1 to mend" in done.stderr
+    assert done.returncode == 1 and "1 to fix" in done.stderr
     assert "FAIL data, kits19" in done.stdout and "holds no case_XXXXX folder" in done.stdout
 
 

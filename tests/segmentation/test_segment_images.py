@@ -127,7 +127,7 @@ def test_a_data_sets_own_masks_are_safe(untrained, images, tmp_path):
 @pytest.mark.parametrize(
     ("images_name", "out_name", "settings", "words"),
     [
-        ("nowhere", "out", {}, ["nowhere is no folder"]),
+        ("nowhere", "out", {}, ["nowhere is not a folder"]),
         ("empty", "out", {}, ["empty holds no image", "*.png", "*.tiff"]),
         ("images", "images", {}, ["is the folder of the images"]),
         ("images", "images/notes.txt", {}, ["notes.txt is a file"]),

@@ -20,7 +20,7 @@ def test_weights_of_another_architecture_are_refused_by_name(untrained, said, gi
         TrainedSegmenter(folder, "cpu")
     (line,) = str(error.value).splitlines()
     assert line.startswith(str(folder / "model.safetensors"))
-    assert len(line.removeprefix(str(folder))) < 250  # not every weight that is amiss
+    assert len(line.removeprefix(str(folder))) < 250  # not every weight that is wrong
 
 
 def test_a_folder_without_a_model_is_said(tmp_path):

@@ -102,7 +102,7 @@ def own_set(root) -> dict:
         ("metrics.extractors.lite0.options", {"size": 96},
          ["extractors.lite0.options: lite0 has no option 'size'; allowed: side"]),
         ("resources.train_contrlnet", {"gpu": 2}, ["did you mean train_controlnet?"]),
-        # numbers that are none, and names that are no part of a path
+        # numbers that are none, and names that cannot be part of a path
         ("synthesis.training.steps", 1.0, ["synthesis.training.steps is 1.0 (float)", "integer"]),
         ("synthesis.training.steps", "1.0", ["synthesis.training.steps is 1.0", "integer"]),
         ("synthesis.training.steps", True, ["synthesis.training.steps is True", "integer"]),
@@ -185,7 +185,7 @@ def test_text_that_may_not_be_null_stays_text():
     assert config["datasets"]["polyps"]["label"] == "null"
 
 
-def test_a_key_that_is_no_text_is_named():
+def test_a_key_that_is_not_text_is_named():
     config = study()
     config["tables"][4] = {"rows": ["law"]}
     with pytest.raises(InputError, match='tables has 4 as a key, which is not text: write "4"'):

@@ -137,7 +137,7 @@ def rules() -> dict[str, str]:
     return {name: own[base][1] + text if base else text for name, (base, text) in own.items()}
 
 
-def test_what_handles_a_whole_image_set_is_no_job_of_the_login_node():
+def test_what_handles_a_whole_image_set_is_not_left_to_the_login_node():
     local = {name for name, text in rules().items() if "localrule: True" in text}
     local = {rule for rule in local if not rule.startswith(("fetch_", "make_", "plot_"))}
     assert local == {"locate_raw", "score_stability"}

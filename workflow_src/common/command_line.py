@@ -25,7 +25,7 @@ FILE_ERRORS = {
 def run(main: Callable[..., None]) -> None:
     """Run a script's `main`, its command line made from the signature.
 
-    What the user can mend ends in one line that says how, not in a traceback.
+    What the user can fix ends in one line that says how, not in a traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     end_with_snakemake()

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, so that it can be shown without a traceback."""
+"""The one error that is the user's to fix, so that it can be shown without a traceback."""
 
 
 class InputError(ValueError):

@@ -20,7 +20,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text())
-    except ValueError as error:  # of the JSON, or of what is no text
+    except ValueError as error:  # of the JSON, or of what is not text
         raise InputError(
             f"{path} is damaged ({error}): copy it again, or remove it and make it again"
         ) from error

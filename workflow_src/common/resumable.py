@@ -16,8 +16,8 @@ class State:
     """Where an unfinished training keeps its checkpoint and log, so that a killed one goes on.
 
     It is keyed by all that shapes the result (settings, code, data), so a run never resumes from
-    another recipe's state. It lies in the output folder but is no output: Snakemake, which deletes
-    a job's outputs before it starts the job again, leaves it alone.
+    another recipe's state. It lies in the output folder but is not an output: Snakemake, which
+    deletes a job's outputs before it starts the job again, leaves it alone.
 
     Args:
         output: folder of the finished training.

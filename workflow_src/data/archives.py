@@ -21,7 +21,7 @@ def unpack(archive: Path, folder: Path, most: int) -> None:
         most: bytes that they may have together.
 
     Raises:
-        InputError: if it is no zip file, damaged, larger than that, or holds anything but plain
+        InputError: if it is not a zip file, damaged, larger than that, or holds anything but plain
             files under the folder.
     """
     try:
@@ -38,7 +38,7 @@ def unpack(archive: Path, folder: Path, most: int) -> None:
             packed.extractall(folder)  # no more of an entry than its directory promised
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
         raise InputError(
-            f"{archive} is no zip file, or damaged ({error}; a download page, perhaps): {AGAIN}"
+            f"{archive} is not a zip file, or damaged ({error}; a download page, perhaps): {AGAIN}"
         ) from error
 
 

@@ -85,7 +85,7 @@ def download(url: str, file: Path, sha256: str | None) -> None:
 def download_from_hub(
     repository: str, revision: str, files: list[str], folder: Path, kind: str = "model"
 ) -> None:
-    """Fetch files of a Hugging Face repository at a pinned commit; goes on where it was broken off.
+    """Fetch files of a Hugging Face repository at a pinned commit; resumes if interrupted.
 
     Args:
         repository: "owner/name".

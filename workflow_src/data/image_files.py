@@ -41,7 +41,7 @@ def image_files(folder: Path) -> dict[str, Path]:
         InputError: if there is no such folder or no image in it, or two of them share a stem.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: give the folder that holds the image files")
+        raise InputError(f"{folder} is not a folder: give the folder that holds the image files")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and not _is_hidden(path) and not path.is_dir():
@@ -98,8 +98,8 @@ def opened(path: Path, pixels: bool = True) -> Iterator[Picture]:
         pixels: whether to decode it too, and not only its header.
 
     Raises:
-        InputError: if it is no regular file, in another format, damaged, too large, or of several
-            pages.
+        InputError: if it is not a regular file, in another format, damaged, too large, or of
+            several pages.
     """
     if not path.is_file():
         what = "is not a regular file" if path.exists() else "does not exist, or links to nothing"
@@ -110,7 +110,7 @@ def opened(path: Path, pixels: bool = True) -> Iterator[Picture]:
         raise InputError(f"{path} is too large ({error}): make it smaller") from error
     except Exception as error:  # decoders raise whatever they stumble over
         raise InputError(
-            f"{path} is no readable image ({_reason(error)}): replace it with a "
+            f"{path} is not a readable image ({_reason(error)}): replace it with a "
             f"{', '.join(FORMATS)} file"
         ) from error
     with file:

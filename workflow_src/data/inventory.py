@@ -109,5 +109,5 @@ def _refuse(error: OSError) -> None:
     """Refuse what is there and cannot be read; what has just been removed holds nothing."""
     if not isinstance(error, FileNotFoundError) or os.path.islink(error.filename):
         raise InputError(
-            f"{error.filename} cannot be read ({error.strerror}): mend it, or remove it"
+            f"{error.filename} cannot be read ({error.strerror}): repair it, or remove it"
         ) from error

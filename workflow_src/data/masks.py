@@ -24,7 +24,7 @@ from workflow_src.data.image_files import (
 NOISE = 15  # grey levels around an edge that was cut off by JPEG; the lesion's are far above them
 DARK, LIGHT = 32, 223  # levels between them are nearly black's and nearly white's no more
 COLOUR = 24  # by how much the channels of what is meant as grey may differ
-FLAT = 12  # levels within 3 x 3 pixels that are no slope
+FLAT = 12  # levels within 3 x 3 pixels that are not a slope
 FLAT_PIXELS = 16  # so many may be flat by chance, on the tops of small blurred lesions
 SAVE = "save the lesion as 255 (or 1) and all else as 0, one lesion class to a set"
 
@@ -165,8 +165,8 @@ def _white(grey: np.ndarray, picture: Picture) -> Mask:
     level = _class_level(grey, picture.lossy)
     if level is not None:
         raise InputError(
-            f"mask {picture.path} has areas of the grey level {level}, which are no edges of white "
-            f"on black: {SAVE} (a photograph here says that images/ and masks/ are swapped)"
+            f"mask {picture.path} has areas of the grey level {level}, which are not edges of "
+            f"white on black: {SAVE} (a photograph here says that images/ and masks/ are swapped)"
         )
     return Mask((grey > 127).astype(np.uint8), "white")
 

@@ -21,7 +21,7 @@ def read_header(path: Path) -> nib.Nifti1Image:
     """Shape, type, scaling and affine of a .nii.gz file, its voxels left unread.
 
     Raises:
-        InputError: if it is no NIfTI volume of three axes, or its header leaves open what its
+        InputError: if it is not a NIfTI volume of three axes, or its header leaves open what its
             voxels are or where they lie.
     """
     try:
@@ -33,7 +33,7 @@ def read_header(path: Path) -> nib.Nifti1Image:
         slope, inter = float(stored["scl_slope"]), float(stored["scl_inter"])
     except Exception as error:  # nibabel raises whatever it stumbles over
         raise InputError(
-            f"{path} is no readable NIfTI file ({_reason(error)}): fetch it again"
+            f"{path} is not a readable NIfTI file ({_reason(error)}): fetch it again"
         ) from error
     if len(image.shape) != 3:
         raise InputError(f"{path} has shape {image.shape}: a volume of three axes is expected")

@@ -59,7 +59,7 @@ class Photographs(RawSet):
         super().__init__()
         self.files: list[Pair] = []
         if not root.is_dir():
-            raise InputError(f"{root} is no folder: give the root of the raw images as `root`")
+            raise InputError(f"{root} is not a folder: give the root of the raw images as `root`")
         if test_fraction is None:
             self._read_pranet(root, test_sets)
         else:

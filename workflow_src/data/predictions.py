@@ -47,7 +47,7 @@ class PredictionWriter:
             row = self.prepared.index.iloc[self.rows[self._next]]
             raise InputError(
                 f"the model predicts {probability.min():g} to {probability.max():g} on "
-                f"{row.source}/{row.stem}, which is no probability: its weights are damaged, or "
+                f"{row.source}/{row.stem}, which is not a probability: its weights are damaged, or "
                 "its training diverged; train it again"
             )
         self._file.write(np.rint(probability * 255).astype(np.uint8).tobytes())

@@ -164,7 +164,7 @@ class PreparedSet:
         if self.size is None:
             return self.mask(row)
         if self.index.split[row] != "test":
-            raise ValueError(f"row {row} of {self.folder} is no test image")
+            raise ValueError(f"row {row} of {self.folder} is not a test image")
         start, stop = self._test_starts[row : row + 2]
         return self._original_masks[start:stop].reshape(self.shape(row))
 

@@ -37,7 +37,7 @@ def backbone_folder(marker: Path | str) -> Path:
     for part in PARTS:
         if not (folder / part).is_dir():
             raise InputError(
-                f"{folder} is no diffusers model: it lacks {part}/; give a folder with "
+                f"{folder} is not a diffusers model: it lacks {part}/; give a folder with "
                 + ", ".join(f"{p}/" for p in PARTS)
             )
     return folder

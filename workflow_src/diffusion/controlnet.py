@@ -79,13 +79,13 @@ def passes_per_step(recipe: ControlNetRecipe, processes: int) -> int:
     """Forward and backward passes that each process accumulates into one update.
 
     Raises:
-        InputError: if batch_size is no multiple of micro_batch times the processes.
+        InputError: if batch_size is not a multiple of micro_batch times the processes.
     """
     together = recipe.micro_batch * processes
     if recipe.batch_size % together:
         raise InputError(
-            f"batch_size {recipe.batch_size} is no multiple of micro_batch {recipe.micro_batch} x "
-            f"{processes} process(es): change batch_size or micro_batch"
+            f"batch_size {recipe.batch_size} is not a multiple of micro_batch {recipe.micro_batch} "
+            f"x {processes} process(es): change batch_size or micro_batch"
         )
     return recipe.batch_size // together
 

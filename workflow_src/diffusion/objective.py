@@ -72,7 +72,7 @@ class Objective(nn.Module):
     def __init__(self, unet: UNet2DConditionModel, recipe: ControlNetRecipe):
         super().__init__()
         self.recipe = recipe
-        self._unet = [unet]  # in a list, so that its weights are no part of this module's
+        self._unet = [unet]  # in a list, so that its weights are not part of this module's
 
         def new_controlnet() -> ControlNetModel:
             controlnet = ControlNetModel.from_unet(

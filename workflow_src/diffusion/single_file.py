@@ -87,7 +87,7 @@ def convert_single_file(file: Path, folder: Path) -> None:
     """Write a single checkpoint as a diffusers folder.
 
     Raises:
-        InputError: if the file is no Stable Diffusion 1.x checkpoint.
+        InputError: if the file is not a Stable Diffusion 1.x checkpoint.
     """
     from diffusers import StableDiffusionPipeline
     from diffusers.loaders.single_file_utils import SingleFileComponentError
@@ -102,7 +102,7 @@ def convert_single_file(file: Path, folder: Path) -> None:
         except (OSError, ValueError, KeyError, RuntimeError, SingleFileComponentError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(
-                f"{file} is no Stable Diffusion 1.5 checkpoint ({reason}): give another "
+                f"{file} is not a Stable Diffusion 1.5 checkpoint ({reason}): give another "
                 "`backbone.path`, or null to fetch the model"
             ) from error
     pipeline.save_pretrained(folder)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from workflow_src.data.prepared import PreparedSet
 
-CHANNELS = {1: {"0": "CT"}, 3: {"0": "R", "1": "G", "2": "B"}}  # CT has a normalisation of its own
+CHANNELS = {1: {"0": "CT"}, 3: {"0": "R", "1": "G", "2": "B"}}  # CT has its own normalisation
 
 
 def case_name(kind: str, row: int) -> str:

@@ -41,8 +41,8 @@ def load_checkpoint(file: Path) -> dict:
         if isinstance(error, FileNotFoundError):
             raise
         raise InputError(
-            f"{file} is no checkpoint of nnU-Net's, or damaged: train the model again, or copy its "
-            "folder again"
+            f"{file} is not a checkpoint of nnU-Net's, or damaged: train the model again, or copy "
+            "its folder again"
         ) from error
     if not all(value.isfinite().all() for value in weights.values()):
         raise InputError(

@@ -45,7 +45,7 @@ def dice_and_iou(paper: dict, study: Study) -> list[Finding]:
                 Finding("impossible", place, claim,
                     f"by Jensen's inequality mean IoU ≥ D/(2 − D) = {least:.2f} even for a Dice of "
                     f"{dice - slack:.2f}; the paper has {iou}.",
-                    "The Dice or the IoU of this row is no per-image mean, as the paper says.",
+                    "The Dice or the IoU of this row is not a per-image mean, as the paper says.",
                     EVALUATOR)
             )  # fmt: skip
         else:

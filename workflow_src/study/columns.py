@@ -75,7 +75,7 @@ class Column:
         per_image: column of the file's `per_image` table that it is the mean of, for intervals and
             tests.
         count: whether it counts something: whole, with commas, in millions from one million on.
-        verdict: words for true and for false where the value is no number; the file then lists
+        verdict: words for true and for false where the value is not a number; the file then lists
             under "because" what made it false.
         worst: further keys of such a file, and what makes one of several seeds.
     """

@@ -9,7 +9,7 @@ from workflow_src.metrics.features import normalised, resized
 class EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 by timm, its pooled features.
 
-    Its distances are no FID and are compared with nobody else's.
+    Its distances are not FIDs, and are compared with nobody else's.
 
     Args:
         device: to run on.
