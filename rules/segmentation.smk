@@ -88,14 +88,12 @@ rule score_segmentation:
 
 
 rule measure_cost:
-    input:
-        plan=cost_plan,
     output:
-        "<results>/cost/{dataset}/{model}.json",
+        expand("<results>/cost/{{dataset}}/{light}.json", light=LIGHT_MODELS),
     log:
-        "<logs>/measure_cost/{dataset}-{model}.log",
+        "<logs>/measure_cost/{dataset}-light.log",
     benchmark:
-        "<benchmarks>/measure_cost/{dataset}-{model}.tsv"
+        "<benchmarks>/measure_cost/{dataset}-light.tsv"
     conda:
         "../envs/workflow.yaml"
     threads: ask("measure_cost", "threads")
@@ -103,10 +101,27 @@ rule measure_cost:
         mem_mb=growing("measure_cost", "mem_mb"),
         runtime=growing("measure_cost", "runtime"),
     params:
-        code=code("measure_cost", segmenter_members),
-        model=cost_model,
-        plan=cost_plan_option,
+        code=code("measure_cost", all_segmenters),
+        networks=light_networks,
+        outputs=light_costs,
+        plan="",
         size=config["segmentation"]["cost_size"],
     shell:
-        "python -m workflow_src.measure_cost {params.model} {params.plan} --size {params.size}"
-        " --timed false --output {output} > {log} 2>&1"
+        "python -m workflow_src.measure_cost --networks {params.networks:q}"
+        " --outputs {params.outputs:q} {params.plan} --size {params.size} --timed false"
+        " > {log} 2>&1"
+
+
+use rule measure_cost as measure_cost_nnunet with:
+    input:
+        plan="<results>/nnunet/{dataset}/plan/plan.json",
+    output:
+        "<results>/cost/{dataset}/nnunet-{mix}.json",
+    log:
+        "<logs>/measure_cost/{dataset}-nnunet-{mix}.log",
+    benchmark:
+        "<benchmarks>/measure_cost/{dataset}-nnunet-{mix}.tsv"
+    params:
+        code=code("measure_cost"),
+        networks=as_text({"nnunet": {"architecture": "nnunet"}}),
+        plan=plan_option,

@@ -160,11 +160,8 @@ def light_recipe(model):
 
 
 def segmenter_members(wildcards):
-    """Where the network of a light segmenter lies; nnU-Net's is in no registry."""
-    model = wildcards.get("light") or wildcards.model
-    if model.startswith("nnunet-"):
-        return []
-    return [SEGMENTERS[light_recipe(model).architecture]]
+    """Where the network of a light segmenter lies."""
+    return [SEGMENTERS[light_recipe(wildcards.light).architecture]]
 
 
 def view_of(model):

@@ -17,26 +17,30 @@ def scored_data(wildcards):
     return f"<results>/data/{wildcards.dataset}/{view_of(wildcards.model)}/meta.json"
 
 
-def cost_plan(wildcards):
-    """nnU-Net's plan, where the model is one."""
-    if wildcards.model.startswith("nnunet-"):
-        return f"<results>/nnunet/{wildcards.dataset}/plan/plan.json"
-    return []
+def light_networks(wildcards):
+    """The networks of the light segmenters, as JSON."""
+    recipes = {model: light_recipe(model) for model in LIGHT_MODELS}
+    return json.dumps(
+        {
+            model: {"architecture": recipe.architecture, "options": recipe.options}
+            for model, recipe in recipes.items()
+        }
+    )
 
 
-def cost_plan_option(wildcards, input):
+def light_costs(wildcards, output):
+    """The files of what the light segmenters cost, as JSON, in their order."""
+    return json.dumps(list(output))
+
+
+def all_segmenters(wildcards):
+    """Where the networks of the light segmenters lie."""
+    return sorted({SEGMENTERS[light_recipe(m).architecture] for m in LIGHT_MODELS})
+
+
+def plan_option(wildcards, input):
     """The folder of nnU-Net's plan, as an option."""
-    plan = input.get("plan")
-    return option("plan", Path(plan).parent if plan else None)
-
-
-def cost_model(wildcards):
-    """The model that measure_cost builds, as options."""
-    if wildcards.model.startswith("nnunet-"):
-        return "--model nnunet"
-    recipe = light_recipe(wildcards.model)
-    options = json.dumps(recipe.options)
-    return f"--model {recipe.architecture} {option('options', options)}"
+    return option("plan", Path(input.plan).parent)
 
 
 def faithfulness_predictions(wildcards):

@@ -15,6 +15,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet, PreparedWriter, Record
 from workflow_src.downstream import environment
 from workflow_src.downstream.cases import dataset_json, write_raw
+from workflow_src.measure_cost import MeasuredNetwork
 from workflow_src.study.downstream import Mix, Network, NnunetRecipe
 
 # What a user of nnU-Net has in the shell, here as bad as can be.
@@ -225,8 +226,10 @@ def test_the_users_own_variables_never_leak_in(tmp_path, monkeypatch, threads, w
 
 
 def test_the_planned_network_has_a_cost(plan, capsys):
-    measure_cost.main("nnunet", plan=plan, size=32, timed=False)
-    facts = json.loads(capsys.readouterr().out)
+    measure_cost.main(
+        {"mine": MeasuredNetwork(architecture="nnunet")}, plan=plan, size=32, timed=False
+    )
+    facts = json.loads(capsys.readouterr().out)["mine"]
     # Two stages of one convolution and norm each, one in the decoder, the upsampling, the head.
     blocks = [(3, 8), (8, 16), (16, 8)]
     expected = sum(9 * a * b + b + 2 * b for a, b in blocks) + (4 * 16 * 8 + 8) + (8 * 2 + 2)

@@ -11,6 +11,7 @@ from torch import nn
 
 from workflow_src import measure_cost
 from workflow_src.common.errors import InputError
+from workflow_src.measure_cost import MeasuredNetwork
 from workflow_src.metrics.cost import (
     count_flops,
     count_parameters,
@@ -70,33 +71,42 @@ def test_a_network_for_grey_images_is_measured_too():
 
 
 def test_the_script_prints_json_and_nothing_else(tmp_path):
-    output = tmp_path / "cost.json"
+    outputs = [tmp_path / "late.json", tmp_path / "unext.json"]
+    networks = {
+        "late": {"architecture": "order", "options": {"stages": [2, 3]}},
+        "unext": {"architecture": "unext"},
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_src.measure_cost", "--model", "order",
-         "--options", '{"stages": [2, 3]}', "--size", "64", "--output", str(output)],
+        [sys.executable, "-m", "workflow_src.measure_cost", "--networks", json.dumps(networks),
+         "--size", "64", "--outputs", json.dumps([str(file) for file in outputs])],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    printed, written = json.loads(done.stdout), json.loads(output.read_text())
-    assert written.pop("provenance")["script"] == "workflow_src.measure_cost"
-    assert printed == written
-    assert printed["model"] == "order"
-    assert printed["options"] == {"stages": [2, 3]}
-    assert printed["size"] == 64
-    assert printed["gmac"] == printed["gflops"] / 2
-    assert printed["parameters"] == 78_106
-    assert printed["device"]
-    assert printed["threads"] > 0
-    assert printed["latency_ms"] > 0
-    assert printed["peak_activation_mib"] > 0
+    printed = json.loads(done.stdout)
+    written = [json.loads(file.read_text()) for file in outputs]
+    assert all(w.pop("provenance")["script"] == "workflow_src.measure_cost" for w in written)
+    assert list(printed.values()) == written
+    late = printed["late"]
+    assert late["model"] == "order"
+    assert late["options"] == {"stages": [2, 3]}
+    assert late["size"] == 64
+    assert late["gmac"] == late["gflops"] / 2
+    assert late["parameters"] == 78_106
+    assert late["device"]
+    assert late["threads"] > 0
+    assert late["latency_ms"] > 0
+    assert late["peak_activation_mib"] > 0
+    assert printed["unext"]["model"] == "unext"
 
 
 def test_untimed_measures_are_the_same_every_time(capsys):
     texts = []
     for _ in range(2):
-        measure_cost.main("mkunet", size=64, timed=False)
+        measure_cost.main({"mkunet": MeasuredNetwork(architecture="mkunet")}, size=64, timed=False)
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
-    assert set(json.loads(texts[0])) == {"model", "options", "size", "parameters", "gflops", "gmac"}
+    assert set(json.loads(texts[0])["mkunet"]) == {
+        "model", "options", "size", "parameters", "gflops", "gmac"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -110,13 +120,18 @@ def test_untimed_measures_are_the_same_every_time(capsys):
 )
 def test_what_cannot_be_built_is_the_users_to_fix(model, options, words):
     with pytest.raises(InputError) as error:
-        measure_cost.main(model, options)
+        measure_cost.main({"mine": MeasuredNetwork(architecture=model, options=options)})
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_every_network_has_a_file_or_none_has(tmp_path):
+    with pytest.raises(InputError, match="2 --outputs for 1 --networks"):
+        measure_cost.main({"order": MeasuredNetwork()}, [tmp_path / "a.json", tmp_path / "b.json"])
 
 
 def test_a_size_that_does_not_halve_evenly_is_refused():
     with pytest.raises(InputError, match="size 100: give a multiple of 32"):
-        measure_cost.main("order", size=100)
+        measure_cost.main({"order": MeasuredNetwork()}, size=100)
 
 
 def test_counting_leaves_no_trace():
