@@ -47,8 +47,7 @@ class Loading:
     def __call__(self) -> tuple[Tensor, Tensor]:
         step = next(self.steps)
         numbers = rows_of_step(step, self.train.recipe.batch_size, len(self.train), seed=0)
-        numbers = numbers.to(self.train.device)
-        return self.train.augmented(numbers, generator_for(0, "augment", step))
+        return self.train.augmented(self.train.drawn(numbers, generator_for(0, "augment", step)))
 
 
 def main(

@@ -29,8 +29,8 @@ from workflow_src.study.synthesis import AutoencoderRecipe, DenoiserRecipe
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-AUTOENCODER = AutoencoderRecipe(widths=(8, 16, 16), steps=7, batch_size=2, checkpoint_every=3)
-DENOISER = DenoiserRecipe(widths=(8, 16), steps=7, batch_size=2, checkpoint_every=3)
+AUTOENCODER = AutoencoderRecipe(widths=(8, 16, 16), steps=7, batch_size=2, checkpoint_minutes=0)
+DENOISER = DenoiserRecipe(widths=(8, 16), steps=7, batch_size=2, checkpoint_minutes=0)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from short_trainings import LAW, LOGGED, UNIFORM, assert_same_result, step
 
 from workflow_src import train_controlnet
 from workflow_src.common.training import rows_of_step
-from workflow_src.diffusion import controlnet
+from workflow_src.diffusion import controlnet, updating
 from workflow_src.study.synthesis import ControlNetRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -100,7 +100,7 @@ def test_a_run_that_fell_over_goes_on_with_its_weight_average(train, tmp_path, m
         stop_at(patch, 6)
         train(tmp_path / "stopped", recipe)
     train(tmp_path / "stopped", recipe)
-    assert "at step 4" in capsys.readouterr().out
+    assert "at step 6" in capsys.readouterr().out
     assert_same_result(train(tmp_path / "whole", recipe), tmp_path / "stopped")
 
 
@@ -148,7 +148,7 @@ def test_a_nan_stops_with_the_step_and_the_rows_named(train, polyps, latents, tm
     damaged["mean"][order[9]] = float("nan")  # the ninth row (from 0) is of the third step of 4
     save_file(damaged, tmp_path / "latents.safetensors")
     (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
-    recipe = changed(UNIFORM, log_every=1, checkpoint_every=2)
+    recipe = changed(UNIFORM, log_every=1)
     with pytest.raises(FloatingPointError) as raised:
         train(tmp_path / "out", recipe, tmp_path)
     rows = polyps.rows("train")[rows_of_step(2, 4, 11, seed=0)].tolist()
@@ -168,7 +168,7 @@ def test_a_nan_is_never_saved(train, latents, tmp_path):
     save_file(damaged, tmp_path / "latents.safetensors")
     (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
     with pytest.raises(FloatingPointError, match="step 1 is not finite"):
-        train(tmp_path / "out", changed(UNIFORM, log_every=100, checkpoint_every=2), tmp_path)
+        train(tmp_path / "out", changed(UNIFORM, log_every=100), tmp_path)
     assert not list((tmp_path / "out").glob(".state-*/checkpoint.pt"))
 
 
@@ -182,7 +182,7 @@ def fp16_on_a_cpu(monkeypatch):
     """fp16 as accelerate sets it up on a GPU, with a scale that is far too large at first."""
     scalers = []
 
-    class OnAGpu(controlnet.Accelerator):
+    class OnAGpu(updating.Accelerator):
         def __init__(self, **settings):
             super().__init__(**settings)
             assert self.mixed_precision == "fp16"
@@ -190,7 +190,7 @@ def fp16_on_a_cpu(monkeypatch):
             self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=2.0**-40)
             scalers.append(self.scaler)
 
-    monkeypatch.setattr(controlnet, "Accelerator", OnAGpu)
+    monkeypatch.setattr(updating, "Accelerator", OnAGpu)
     AcceleratorState._reset_state(True)  # its precision is set once in a process
     yield scalers
     AcceleratorState._reset_state(True)

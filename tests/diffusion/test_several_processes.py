@@ -55,7 +55,7 @@ def start(backbone, polyps, latents, tmp_path_factory):
 
 def end(process: subprocess.Popen) -> str:
     """Wait for a training that must succeed: what it printed out."""
-    printed, _ = process.communicate(timeout=300)
+    printed, _ = process.communicate(timeout=900)
     assert process.returncode == 0, printed[-3000:]
     return printed
 

@@ -231,6 +231,16 @@ def test_a_disk_that_is_too_small_is_refused(paper, monkeypatch, tmp_path):
         assert levels == [level] and f"{needed:.1f} GiB" in text
 
 
+def test_checkpoints_of_the_largest_trainings_at_once_count_twice(paper):
+    weights_and_moments = 1.744e9 * 3 * 4 / 2**30  # of two ControlNets and two decoders
+    found = disk.estimate(paper)["checkpoints"]
+    assert found == pytest.approx(4 * 2 * weights_and_moments, rel=0.02)
+    paper["synthesis"]["methods"] |= {
+        name: method | {"teacher": False} for name, method in paper["synthesis"]["methods"].items()
+    }
+    assert disk.estimate(paper)["checkpoints"] == pytest.approx(found / 2)
+
+
 def test_more_seeds_and_rows_need_more_disk(paper):
     few = disk.estimate(paper)
     paper["seeds"] = [0, 1, 2, 3, 4, 5]

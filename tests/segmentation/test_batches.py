@@ -25,7 +25,7 @@ def test_flips_and_rotations_move_image_and_mask_alike(polyps):
     made = show_mask_as_image(batches(polyps))
     numbers, moved = torch.arange(len(made)), 0
     for step in range(5):
-        x, y = made.augmented(numbers, generator_for(0, "augment", step))
+        x, y = made.augmented(made.drawn(numbers, generator_for(0, "augment", step)))
         # Where the image is the mask, its brightness says what the mask must be. What rotation
         # brings in from beyond the corners has the mean colour, 0, and is background.
         level = x[:, :1] * STD[0] + MEAN[0]
@@ -38,7 +38,7 @@ def test_flips_and_rotations_move_image_and_mask_alike(polyps):
 
 def test_without_flips_and_rotations_batches_are_the_images(polyps):
     made = batches(polyps, flips=False, rotate=0.0)
-    x, y = made.augmented(torch.arange(4), generator_for(0))
+    x, y = made.augmented(made.drawn(torch.arange(4), generator_for(0)))
     torch.testing.assert_close(x, normalised(made.images[:4]), rtol=0, atol=1e-4)
     torch.testing.assert_close(y, made.masks[:4].float())
 
@@ -48,7 +48,7 @@ def test_rotations_keep_within_the_limit(polyps):
     line = torch.zeros_like(made.masks)
     line[:, :, 15:17] = 1  # a horizontal bar
     made.masks = line
-    _, y = made.augmented(torch.arange(len(made)), generator_for(0))
+    _, y = made.augmented(made.drawn(torch.arange(len(made)), generator_for(0)))
     # At half the width, 15.5 pixels from the centre, 10 degrees move the bar by 2.7 pixels.
     assert y[:, 0, 19:].sum() == y[:, 0, :13].sum() == 0
     assert (y != line).any()
@@ -56,7 +56,7 @@ def test_rotations_keep_within_the_limit(polyps):
 
 def test_crops_are_read_from_native_images(native_polyps):
     made = batches(native_polyps, fit="crop", image_size=32)
-    x, y = made.augmented(torch.arange(len(made)), generator_for(0))
+    x, y = made.augmented(made.drawn(torch.arange(len(made)), generator_for(0)))
     assert x.shape == (len(made), 3, 32, 32)
     assert y.shape == (len(made), 1, 32, 32)
     images, masks = made.plain(torch.tensor([2]))

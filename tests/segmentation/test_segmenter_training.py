@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from workflow_src import train_segmenter
 from workflow_src.common.errors import InputError
+from workflow_src.common.training import rows_of_step
 from workflow_src.segmentation import training
 from workflow_src.segmentation.batches import Batches
 from workflow_src.study.segmentation import SegmenterRecipe
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def recipe(**settings) -> SegmenterRecipe:
     small = {"architecture": "mkunet", "epochs": 3, "batch_size": 6, "image_size": 32,
-             "fit": "resize", "learning_rate": 1e-2, "checkpoint_every": 1}  # fmt: skip
+             "fit": "resize", "learning_rate": 1e-2, "checkpoint_minutes": 0}  # fmt: skip
     return SegmenterRecipe(**small | settings)
 
 
@@ -51,7 +52,7 @@ def test_memory_that_is_too_small_names_the_batch_size(polyps, tmp_path, monkeyp
 
 def test_a_killed_run_started_again_ends_as_an_unbroken_one(polyps, tmp_path, capsys):
     # ORDER with AdEMAMix, whose averages and warm-up must survive as well.
-    settings = recipe(architecture="order", options={"grid": 8}, epochs=16, checkpoint_every=4)
+    settings = recipe(architecture="order", options={"grid": 8}, epochs=16)
     process = subprocess.Popen(
         [sys.executable, "-m", "workflow_src.train_segmenter", "--data", str(polyps.folder),
          "--output", str(tmp_path / "killed"), "--recipe", json.dumps(settings.complete())],
@@ -88,9 +89,9 @@ def test_a_nan_stops_with_step_and_images_named_and_the_checkpoint_kept(
 ):
     batches, real = [], Batches.augmented
 
-    def noted(self, numbers, draws):
-        batches.append(numbers)
-        return real(self, numbers, draws)
+    def noted(self, drawn):
+        batches.append(drawn)
+        return real(self, drawn)
 
     def poisoned(logits, target):
         return training.dice_loss(logits, target) * (float("nan") if len(batches) == 4 else 1)
@@ -100,13 +101,14 @@ def test_a_nan_stops_with_step_and_images_named_and_the_checkpoint_kept(
     monkeypatch.setattr(Batches, "augmented", noted)
     with pytest.raises(FloatingPointError) as error:
         train_segmenter.main(polyps.folder, tmp_path / "run", recipe())
-    rows = polyps.rows("train")[batches[3]].tolist()
+    rows = polyps.rows("train")
+    rows = rows[rows_of_step(3, 6, len(rows), seed=0)].tolist()
     assert "step 4 is not finite" in str(error.value)
     assert str(rows) in str(error.value)
     assert not (tmp_path / "run" / "model.safetensors").exists()
     (checkpoint,) = tmp_path.glob("run/.state-*/checkpoint.pt")
     kept = torch.load(checkpoint, weights_only=True)
-    assert kept["step"] == 2
+    assert kept["step"] == 3
     assert all(value.isfinite().all() for value in kept["model"].values())
 
 

@@ -110,6 +110,7 @@ def own_set(root) -> dict:
         ("synthesis.training.learning_rate", float("inf"), ["is inf", "a finite number"]),
         ("synthesis.sampling.guidance", ".nan", ["guidance is nan", "a finite number"]),
         ("study", "demo\n", ["study is 'demo\\n'", "text like"]),
+        ("resources.train_segmenter.gpu", 2, ["resources.train_segmenter.gpu is 2", "at most 1"]),
         ("study", "x" * 300, ["study is 'xxx", "...", "at most 60 characters"]),
         ("datasets.a b", own_set(None), ["datasets has 'a b' as a name", "text like"]),
         ("datasets.polyps.label", "two\nlines", ["label is 'two\\nlines'", "a line of text"]),

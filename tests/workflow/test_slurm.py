@@ -3,6 +3,7 @@
 Run by `make test-slurm`; `make test` leaves it out.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ RESULTS = Path("results/smallest")
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
+    os.environ["ACCELERATE_USE_CPU"] = "true"  # also where a job has two processes
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))  # skips where there can be none
     try:
         cluster.start()
@@ -93,11 +95,12 @@ def test_two_gpu_jobs_run_side_by_side_on_different_devices(cluster, first_run):
 
 
 def test_a_job_of_two_gpus_is_one_task_that_sees_both(cluster, checkout, first_run):
-    target = str(RESULTS / "models/polyps/mkunet/seed4/recipe.json")
-    both = ["--config", "resources={train_segmenter: {gpu: 2}}", "seeds=[4]"]
+    target = str(RESULTS / "controlnet/polyps/law/seed0/recipe.json")
+    passes = "synthesis={training: {micro_batch: 2}}"
+    both = ["--config", "resources={train_controlnet: {gpu: 2}}", passes]
     code, printed = run(checkout, target, *both)
     assert code == 0, printed[-5000:]
-    (job,) = [j for j in of_rule(cluster.jobs(), "train_segmenter") if j["Comment"].endswith("_4")]
+    (job,) = of_rule(cluster.jobs(), "train_controlnet")
     assert job["NumTasks"] == "1" and job["devices"] == {"0,1"}
 
 

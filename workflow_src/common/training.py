@@ -7,9 +7,13 @@ no saved generator states and sees the data order and noise that an uninterrupte
 import hashlib
 import logging
 import math
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +25,8 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.resumable import CsvLog, State
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Stateful(Protocol):
@@ -86,6 +92,18 @@ def rows_of_step(step: int, batch_size: int, count: int, seed: int) -> Tensor:
     )
 
 
+def ahead(make: Callable[[int], T], steps: Iterable[int]) -> Iterator[T]:
+    """What `make` makes of each step, the next of it in a thread while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming: deque[Future[T]] = deque()
+        for step in steps:
+            coming.append(thread.submit(make, step))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
 def cosine(step: int, steps: int, warmup: int = 0, floor: float = 0.0) -> float:
     """Learning-rate factor: linear warm-up, then half a cosine from 1 down to the floor."""
     if step < warmup:
@@ -122,19 +140,24 @@ class Journal:
     """Collects a training's scalars without waiting for the device, and stops at a NaN.
 
     Args:
-        csv: where the rows go; None in all processes but the first.
+        file: where the rows go, a csv; None in all processes but the first.
         every: steps between rows; what lies between is `summed_up`, and for loss and gradient norm
             the largest kept too.
         rows: names the data rows of a step, for the message of a NaN.
     """
 
-    def __init__(self, csv: CsvLog | None, every: int, rows=lambda step: "?"):
-        self.csv, self.every, self.rows = csv, every, rows
+    def __init__(self, file: Path | None, every: int, rows=lambda step: "?"):
+        self.file, self.every, self.rows = file, every, rows
         self._waiting: list[tuple[int, dict[str, Tensor | float]]] = []
+        self._steps = 0  # noted so far
+        self._csv: CsvLog | None = None
 
     def add(self, step: int, scalars: dict[str, Tensor | float]) -> None:
         """Note the scalars of a step (counted from 0); writes a row when one is due."""
+        if self.file and self._csv is None:
+            self._csv = CsvLog(self.file, self._steps)  # drops rows past the last checkpoint
         self._waiting.append((step, scalars))
+        self._steps = step + 1
         if (step + 1) % self.every == 0:
             self.flush()
 
@@ -146,6 +169,17 @@ class Journal:
         """
         if not self._waiting:
             return
+        names, values = self._table()
+        row: dict[str, float | int | None] = {"step": self._waiting[-1][0] + 1}
+        row |= {n: summed_up(n, v).item() for n, v in zip(names, values.T, strict=True)}
+        largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
+        row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}
+        if self._csv:
+            self._csv.add(row)
+        self._waiting = []
+
+    def _table(self) -> tuple[list[str], Tensor]:
+        """Names and values (steps, names) of what is waiting, all of it finite."""
         names = list(self._waiting[0][1])
         values = torch.stack(
             [
@@ -161,20 +195,31 @@ class Journal:
                 f"step {step + 1} is not finite ({bad}), on data rows {self.rows(step)}: lower the "
                 "learning rate or raise the precision; the last checkpoint is kept"
             )
-        row: dict[str, float | int | None] = {"step": self._waiting[-1][0] + 1}
-        row |= {n: summed_up(n, v).item() for n, v in zip(names, values.T, strict=True)}
-        largest = dict(zip(names, values.amax(dim=0).tolist(), strict=True))
-        row |= {f"{n}_max": largest[n] for n in ("loss", "grad_norm") if n in largest}
-        if self.csv:
-            self.csv.add(row)
-        self._waiting = []
+        return names, values
+
+    def state_dict(self) -> dict:
+        """What is waiting for its row, so that no row depends on when a checkpoint was made.
+
+        Raises:
+            FloatingPointError: as `flush` does, so that no checkpoint is kept past a NaN.
+        """
+        waiting = []
+        if self._waiting:
+            names, values = self._table()
+            rows = [dict(zip(names, row, strict=True)) for row in values.tolist()]
+            waiting = list(zip([step for step, _ in self._waiting], rows, strict=True))
+        return {"steps": self._steps, "waiting": waiting}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Wait on with what a checkpoint kept."""
+        self._steps, self._waiting = state["steps"], list(state["waiting"])
 
 
 def training_steps(
     state: State,
     parts: dict[str, Stateful],
     steps: int,
-    checkpoint_every: int,
+    checkpoint_minutes: float,
     journal: Journal,
     start: int,
     main_process: bool = True,
@@ -183,33 +228,34 @@ def training_steps(
 
     Args:
         state: where checkpoints go.
-        parts: all that a checkpoint must hold.
+        parts: all that a checkpoint must hold besides the journal.
         steps: optimiser updates in all.
-        checkpoint_every: steps between checkpoints.
-        journal: flushed before each checkpoint, so that none is kept past a NaN.
+        checkpoint_minutes: time between checkpoints; 0 makes one after each step.
+        journal: of the scalars.
         start: the step to begin at, from `resume`.
         main_process: whether this process shows and saves.
 
     Yields:
         The number of the step to take, from 0.
     """
-    bar = tqdm(total=steps, initial=start, unit="step", disable=not main_process)
-    for step in range(start, steps):
-        yield step
-        bar.update()
-        if (step + 1) % checkpoint_every == 0 and step + 1 < steps:
-            journal.flush()
-            if main_process:
-                state.save({"step": step + 1} | {n: p.state_dict() for n, p in parts.items()})
+    saved = time.monotonic()
+    with tqdm(total=steps, initial=start, unit="step", disable=not main_process) as bar:
+        for step in range(start, steps):
+            yield step
+            bar.update()
+            due = time.monotonic() - saved >= 60 * checkpoint_minutes
+            if main_process and due and step + 1 < steps:
+                kept = parts | {"journal": journal}
+                state.save({"step": step + 1} | {n: p.state_dict() for n, p in kept.items()})
+                saved = time.monotonic()
     journal.flush()
-    bar.close()
 
 
-def resume(state: State, parts: dict[str, Stateful]) -> int:
-    """Load the last checkpoint into the parts; returns the step to go on from, 0 if none."""
+def resume(state: State, parts: dict[str, Stateful], journal: Journal) -> int:
+    """Load the last checkpoint into parts and journal; the step to go on from out, 0 if none."""
     payload = state.load()
     if payload is None:
         return 0
-    for name, part in parts.items():
+    for name, part in (parts | {"journal": journal}).items():
         part.load_state_dict(payload[name])
     return payload["step"]

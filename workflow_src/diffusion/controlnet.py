@@ -1,20 +1,18 @@
 """Training a ControlNet by any of the methods: one loop, from one process to a node of GPUs."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
 from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
-from workflow_src.common.resumable import CsvLog, State
+from workflow_src.common.resumable import State
 from workflow_src.common.training import (
     Journal,
     generator_for,
@@ -30,10 +28,19 @@ from workflow_src.data.prepared import PreparedSet
 from workflow_src.diffusion.latents import Latents
 from workflow_src.diffusion.noising import noisy_batch
 from workflow_src.diffusion.objective import Batch, Objective
+from workflow_src.diffusion.updating import (
+    DTYPES,
+    new_accelerator,
+    new_objective,
+    new_optimizer,
+    update,
+)
 from workflow_src.study.synthesis import ControlNetRecipe
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-MEMORY_KEY = "lower `micro_batch` (batch_size and the result stay) or use precision bf16"
+MEMORY_KEY = (
+    "set `gradient_checkpointing: true`, `optimizer_state: host` or precision bf16, or lower "
+    "`micro_batch` (batch_size and the result stay); docs/cluster.md says what fits where"
+)
 SNAPSHOT_T = 500  # timestep at which δ is drawn for Figure 8
 
 
@@ -136,26 +143,18 @@ def train_controlnet(
         InputError: if the batch does not divide, the hint encoder does not fit the autoencoder,
             nothing would train a weighting, or the memory is too small.
     """
-    accelerator = Accelerator(
-        mixed_precision={"fp32": "no"}.get(recipe.precision, recipe.precision)
-    )
+    accelerator = new_accelerator(recipe)
     device = accelerator.device
     passes = passes_per_step(recipe, accelerator.num_processes)
     require_fit(recipe, prepared.size, latents.mean.shape[-1])
     data = TrainingData(prepared, latents, device)
     torch.manual_seed(seed)
-    bare = Objective(unet, recipe)
-    # Only now, after the decoders were copied: what is frozen needs no float32.
-    unet.to(device, memory_format=torch.channels_last)
-    if recipe.precision != "fp32":
-        unet.to(DTYPES[recipe.precision])
-    bare.to(device).to(memory_format=torch.channels_last)
+    bare = new_objective(unet, recipe, device)
     objective, optimizer = accelerator.prepare(bare, new_optimizer(bare, recipe))
     average = moving_average(bare, recipe.ema) if recipe.ema else None
     parts = {"objective": bare, "optimizer": optimizer}
     parts |= {"average": average} if average else {}
     parts |= {"scaler": accelerator.scaler} if accelerator.scaler else {}
-    start = resume(state, parts)
     if recipe.compile:
         lacking = why_not_compile(device.type == "cuda")
         if lacking:
@@ -165,40 +164,29 @@ def train_controlnet(
     def rows_named(step: int) -> list[int]:
         return data.rows[rows_of_step(step, recipe.batch_size, len(data.rows), seed)].tolist()
 
-    csv = CsvLog(state.folder / "log.csv", start) if accelerator.is_main_process else None
-    journal = Journal(csv, recipe.log_every, rows_named)
+    file = state.folder / "log.csv" if accelerator.is_main_process else None
+    journal = Journal(file, recipe.log_every, rows_named)
+    start = resume(state, parts, journal)
     snapshots = {0, recipe.steps // 2}
     # Contiguous, so that a pass has the same rows whichever process makes it.
     length = recipe.micro_batch * passes
     share = slice(accelerator.process_index * length, (accelerator.process_index + 1) * length)
     for step in training_steps(
-        state, parts, recipe.steps, recipe.checkpoint_every, journal, start,
+        state, parts, recipe.steps, recipe.checkpoint_minutes, journal, start,
         accelerator.is_main_process,
     ):  # fmt: skip
         if step in snapshots and accelerator.is_main_process:
             save_delta(bare, data, schedule, step, state.folder)
         set_rate(optimizer, min(1.0, (step + 1) / max(recipe.warmup, 1)))
         batch = data.batch(step, recipe, schedule, seed, share)
-        logs = []
         with memory_for(recipe.micro_batch, MEMORY_KEY):
-            for number in range(passes):
-                part = slice(number * recipe.micro_batch, (number + 1) * recipe.micro_batch)
-                last = number == passes - 1
-                with nullcontext() if last else accelerator.no_sync(objective):
-                    loss, log = objective({n: v[part] for n, v in batch.items()})
-                    accelerator.backward(loss / passes)
-                logs.append(log)
-            limit = recipe.gradient_clip or float("inf")
-            norm = accelerator.clip_grad_norm_(objective.parameters(), limit)
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+            logs, norm = update(accelerator, objective, optimizer, batch, recipe)
         if average:
             average.update_parameters(bare)
-        if accelerator.scaler:  # fp16 may find its scale too large: it left that update out
-            norm = torch.where(norm.isfinite(), norm, 0.0)
         # Of all passes of all processes, so that the log does not depend on their number.
         passed = torch.stack([torch.stack(list(log.values())) for log in logs])
         columns = zip(logs[0], accelerator.gather(passed).T, strict=True)
+        scalars: dict[str, Tensor | float]
         scalars = {name: summed_up(name, values) for name, values in columns}
         journal.add(step, scalars | {"grad_norm": norm})
         if (
@@ -211,16 +199,6 @@ def train_controlnet(
     final = cast(Objective, average.module) if average else bare
     save_delta(final, data, schedule, recipe.steps, state.folder)
     return final.cpu()
-
-
-def new_optimizer(objective: Objective, recipe: ControlNetRecipe) -> torch.optim.AdamW:
-    """AdamW in one pass over the weights, where weightings learn at a rate of their own."""
-    phi = list(objective.weightings.parameters())
-    others = [p for n, p in objective.named_parameters() if not n.startswith("weightings.")]
-    groups = [{"params": [p for p in others if p.requires_grad], "lr": recipe.learning_rate}]
-    if phi:
-        groups.append({"params": phi, "lr": recipe.weighter_learning_rate})
-    return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
 
 
 @torch.no_grad()

@@ -73,6 +73,8 @@ class Objective(nn.Module):
         super().__init__()
         self.recipe = recipe
         self._unet = [unet]  # in a list, so that its weights are not part of this module's
+        if recipe.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()  # first: decoders are copied from it
 
         def new_controlnet() -> ControlNetModel:
             controlnet = ControlNetModel.from_unet(
@@ -80,6 +82,8 @@ class Objective(nn.Module):
             )
             if recipe.hint_start == "preserving":
                 preserve_variance(controlnet.controlnet_cond_embedding)
+            if recipe.gradient_checkpointing:
+                controlnet.enable_gradient_checkpointing()
             return controlnet
 
         def new_decoder() -> Decoder:

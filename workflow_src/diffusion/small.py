@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 
-from workflow_src.common.resumable import CsvLog, State
+from workflow_src.common.resumable import State
 from workflow_src.common.training import (
     Journal,
     cosine,
@@ -51,9 +51,11 @@ def train_autoencoder(
     vae = new_autoencoder(recipe).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"vae": vae, "optimizer": optimizer}
-    start = resume(state, parts)
-    journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
-    for step in training_steps(state, parts, recipe.steps, recipe.checkpoint_every, journal, start):
+    journal = Journal(state.folder / "log.csv", LOG_EVERY)
+    start = resume(state, parts, journal)
+    for step in training_steps(
+        state, parts, recipe.steps, recipe.checkpoint_minutes, journal, start
+    ):
         set_rate(optimizer, cosine(step, recipe.steps, warmup=min(50, recipe.steps // 10 + 1)))
         rows = rows_of_step(step, recipe.batch_size, len(images), seed)
         with memory_for(recipe.batch_size, MEMORY_KEY.format("autoencoder")):
@@ -138,10 +140,12 @@ def train_denoiser(
     average = moving_average(unet, recipe.ema)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=recipe.learning_rate, fused=True)
     parts = {"unet": unet, "average": average, "optimizer": optimizer}
-    start = resume(state, parts)
-    journal = Journal(CsvLog(state.folder / "log.csv", start), LOG_EVERY)
+    journal = Journal(state.folder / "log.csv", LOG_EVERY)
+    start = resume(state, parts, journal)
     schedule = noise_schedule()
-    for step in training_steps(state, parts, recipe.steps, recipe.checkpoint_every, journal, start):
+    for step in training_steps(
+        state, parts, recipe.steps, recipe.checkpoint_minutes, journal, start
+    ):
         set_rate(optimizer, cosine(step, recipe.steps, warmup=min(100, recipe.steps // 10 + 1)))
         rows = rows_of_step(step, recipe.batch_size, len(mean), seed)
         batch = noisy_batch(mean[rows], std[rows], text, empty, schedule, recipe.prompt_dropout,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workflow_src.data.inventory import inventory
 from workflow_src.readiness.findings import Finding
+from workflow_src.study.configuration import method_settings
 from workflow_src.study.extractors import weights_of
 from workflow_src.study.table_specs import model_of
 
@@ -28,7 +29,9 @@ TRAINED_ON = 0.7  # part of the images that are for training, and whose masks ar
 # GiB of a trained model: ControlNet with the decoder of Stable Diffusion, or of the small backbone.
 CONTROLNET = {"stable-diffusion": 3.4, "small": 0.1}
 NNUNET = 0.2
-UNFINISHED = 3  # a checkpoint holds the weights and two moments of each
+# GiB of a checkpoint: weights and two moments of each; twice as much where a teacher is trained.
+CHECKPOINT = {"stable-diffusion": 9.8, "small": 0.3}
+CHECKPOINTS = 2  # the last one, and the next while it is written
 AT_ONCE = 4  # trainings in the making
 
 
@@ -56,10 +59,10 @@ def space(config: dict) -> Iterator[Finding]:
 
 
 def estimate(config: dict) -> dict[str, float]:
-    """GiB that a study fills, by what it is: fetched, data, synthetic, nnunet, models."""
+    """GiB that a study fills, by what it is."""
     kind, study, seeds = config["backbone"]["kind"], config["study"], len(config["seeds"])
     pixels = config["synthesis"]["image_size"] ** 2 / GIBIBYTE  # GiB of an image per byte a pixel
-    size = dict.fromkeys(("fetched", "data", "synthetic", "nnunet", "models"), 0.0)
+    size = dict.fromkeys(("fetched", "data", "synthetic", "nnunet", "models", "checkpoints"), 0.0)
     marker = Path("results") / study / "stable-diffusion" / "backbone.json"
     if kind == "stable-diffusion" and not config["backbone"]["path"] and not marker.is_file():
         size["fetched"] += FETCHED[kind]
@@ -68,6 +71,7 @@ def estimate(config: dict) -> dict[str, float]:
         if weights and not Path(weights).is_file():
             size["fetched"] += FETCHED[name]
     methods, mixes = trainings(config)
+    unfinished: list[float] = []
     for name, dataset in config["datasets"].items():
         reading = dataset["reading"]["format"]
         if not dataset["phantom"] and not dataset["root"]:
@@ -83,8 +87,11 @@ def estimate(config: dict) -> dict[str, float]:
         # PNGs, and beside them 32-bit arrays.
         size["nnunet"] += TRAINED_ON * images * mixed * pixels * (4 * channels + 2)
         size["models"] += len(methods[name]) * seeds * CONTROLNET[kind]
+        for method in methods[name]:
+            networks = 1 + method_settings(config, method).teacher
+            unfinished += seeds * [networks * CHECKPOINT[kind]]
         size["models"] += len(mixes[name]) * seeds * NNUNET
-    size["models"] += AT_ONCE * UNFINISHED * CONTROLNET[kind]
+    size["checkpoints"] = CHECKPOINTS * sum(sorted(unfinished, reverse=True)[:AT_ONCE])
     return size
 
 

@@ -1,6 +1,7 @@
 """Training batches for segmenters: from a prepared set, flipped and rotated on the device."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ def normalised(images: Tensor) -> Tensor:
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     return (images.expand(-1, 3, -1, -1).float() / 255 - mean) / std
+
+
+@dataclass
+class Drawn:
+    """A batch before the device turns it."""
+
+    images: Tensor  # (B, C, S, S) bytes
+    masks: Tensor  # (B, 1, S, S), 0 and 1
+    u: Tensor  # (B, 6) in [0, 1), what chance has chosen
 
 
 class Batches:
@@ -51,23 +61,22 @@ class Batches:
 
     def plain(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Bytes (B, C, S, S) and masks (B, 1, S, S), unchanged; crops are centred."""
-        if self.prepared.size is not None:
-            return self.images[numbers], self.masks[numbers]
-        return self._crops(numbers, torch.full((len(numbers), 2), 0.5))
+        return self._placed(self._read(numbers, torch.full((len(numbers), 2), 0.5)))
 
-    def augmented(self, numbers: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Network input (B, 3, S, S) and target (B, 1, S, S), flipped and rotated at random.
+    def drawn(self, numbers: Tensor, draws: torch.Generator) -> Drawn:
+        """All of a batch that the processor does, to be made while the device is busy.
 
         Args:
-            numbers: of the images.
+            numbers: of the images, on the CPU.
             draws: a generator on the CPU.
         """
-        count = len(numbers)
-        u = torch.rand(count, 6, generator=draws)
-        if self.prepared.size is not None:
-            images, masks = self.plain(numbers)
-        else:
-            images, masks = self._crops(numbers, u[:, 4:])
+        u = torch.rand(len(numbers), 6, generator=draws)
+        return Drawn(*self._read(numbers, u[:, 4:]), u)
+
+    def augmented(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """Network input (B, 3, S, S) and target (B, 1, S, S), flipped and rotated at random."""
+        u, count = drawn.u, len(drawn.u)
+        images, masks = self._placed((drawn.images, drawn.masks))
         angle = (u[:, 0] * 2 - 1) * math.radians(self.recipe.rotate) * (u[:, 1] < 0.5)
         chance = 0.5 if self.recipe.flips else 0.0
         flips = torch.where(u[:, 2:4] < chance, -1.0, 1.0)
@@ -81,7 +90,10 @@ class Batches:
         both = F.grid_sample(both, grid, mode="bilinear", align_corners=False)
         return normalised(both[:, :-1]), (both[:, -1:] >= 0.5).float()
 
-    def _crops(self, numbers: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, numbers: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and masks where they lie: crops at the places, on the CPU."""
+        if self.prepared.size is not None:
+            return self.images[numbers], self.masks[numbers]
         side = self.recipe.image_size
         images = np.zeros((len(numbers), side, side, self.prepared.channels), np.uint8)
         masks = np.zeros((len(numbers), side, side), np.uint8)
@@ -96,8 +108,15 @@ class Batches:
             )
             images[i][target] = image[source]
             masks[i][target] = mask[source]
-        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device)
-        return tensor, torch.from_numpy(masks).unsqueeze(1).to(self.device)
+        return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks).unsqueeze(1)
+
+    def _placed(self, read: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Images and masks on the device, copied beside its work."""
+        images, masks = read
+        if torch.device(self.device).type == "cuda" and not images.is_cuda:
+            images, masks = images.pin_memory(), masks.pin_memory()
+        images = images.to(self.device, non_blocking=True)
+        return images, masks.to(self.device, non_blocking=True)
 
 
 def _window(length: int, side: int, place: float) -> tuple[slice, slice]:

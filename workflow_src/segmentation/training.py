@@ -15,6 +15,7 @@ from workflow_src.common.resumable import CsvLog, State
 from workflow_src.common.training import (
     Journal,
     Stateful,
+    ahead,
     best_device,
     cosine,
     generator_for,
@@ -26,7 +27,7 @@ from workflow_src.common.training import (
 )
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.segmentation import build_segmenter
-from workflow_src.segmentation.batches import Batches, normalised
+from workflow_src.segmentation.batches import Batches, Drawn, normalised
 from workflow_src.segmentation.losses import LOSSES
 from workflow_src.study.segmentation import SegmenterRecipe
 
@@ -108,23 +109,27 @@ def train_segmenter(
     optimizer = make_optimizer(model, recipe, steps * len(recipe.scales))
     best = Best()
     parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "best": best}
-    start = resume(state, parts)
-    network = compiled(model) if compiles(recipe, steps, device) else model
 
     def rows_named(step: int) -> list[int]:
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed)
         return train.rows[numbers].tolist()
 
     log_every = max(1, min(steps_per_epoch, 20))
-    journal = Journal(CsvLog(state.folder / "log.csv", start), log_every, rows_named)
+    journal = Journal(state.folder / "log.csv", log_every, rows_named)
+    start = resume(state, parts, journal)
     looks = CsvLog(state.folder / "validation.csv", start)
-    checkpoint_every = recipe.checkpoint_every * steps_per_epoch
+    network = compiled(model) if compiles(recipe, steps, device) else model
+
+    def drawn(step: int) -> Drawn:
+        numbers = rows_of_step(step, recipe.batch_size, len(train), seed)
+        return train.drawn(numbers, generator_for(seed, "augment", step))
+
+    batches = ahead(drawn, range(start, steps))
     model.train()
-    for step in training_steps(state, parts, steps, checkpoint_every, journal, start):
+    for step in training_steps(state, parts, steps, recipe.checkpoint_minutes, journal, start):
         set_rate(optimizer, cosine(step, steps, floor=recipe.final_rate / recipe.learning_rate))
-        numbers = rows_of_step(step, recipe.batch_size, len(train), seed).to(device)
         with memory_for(recipe.batch_size, MEMORY_KEY):
-            x, y = train.augmented(numbers, generator_for(seed, "augment", step))
+            x, y = train.augmented(next(batches))
             losses = [update(network, optimizer, *_scaled(x, y, s), recipe) for s in recipe.scales]
         journal.add(step, {"loss": torch.stack(losses).mean()})
         if (step + 1) % (recipe.validate_every * steps_per_epoch) == 0 or step + 1 == steps:
@@ -189,11 +194,11 @@ def update(
     if auxiliary:
         for weight, side in zip(cast(tuple, network.auxiliary_weights), auxiliary, strict=True):
             loss = loss + weight * criterion(side.float(), y)
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if recipe.gradient_clip:
         nn.utils.clip_grad_value_(network.parameters(), recipe.gradient_clip)
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # now: a CUDA graph's pool would hold old ones
     return loss.detach()
 
 

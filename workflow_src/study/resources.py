@@ -13,15 +13,22 @@ class Need(Settings):
     threads: Positive = 2
     """CPU cores."""
     mem_mb: Annotated[int, Field(ge=500)] = 8000
-    """Memory."""
+    """Memory of a process; a job on several GPUs has one on each."""
     runtime: Positive = 60
     """Minutes."""
-    gpu: Count = 0
-    """GPUs."""
+    gpu: Annotated[int, Field(ge=0, le=1)] = 0
+    """GPUs: none, or one, which is all that most rules can use."""
 
 
 class Ask(Need, Entry):
     """What a rule asks for; what it does not name, it takes from the default."""
+
+
+class AskSeveral(Ask):
+    """What a rule asks for that may share its work among GPUs."""
+
+    gpu: Count = 0
+    """GPUs, with a process on each."""
 
 
 class Resources(Settings):
@@ -34,7 +41,7 @@ class Resources(Settings):
     train_autoencoder: Ask = Ask()
     train_denoiser: Ask = Ask()
     cache_latents: Ask = Ask()
-    train_controlnet: Ask = Ask()
+    train_controlnet: AskSeveral = AskSeveral()
     sample_controlnet: Ask = Ask()
     gather_samples: Ask = Ask()
     extract_features: Ask = Ask()
@@ -45,7 +52,7 @@ class Resources(Settings):
     predict_segmenter: Ask = Ask()
     plan_nnunet: Ask = Ask()
     preprocess_synthetic: Ask = Ask()
-    train_nnunet: Ask = Ask()
+    train_nnunet: AskSeveral = AskSeveral()
     predict_nnunet: Ask = Ask()
     score_segmentation: Ask = Ask()
     measure_cost: Ask = Ask()

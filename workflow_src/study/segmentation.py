@@ -61,8 +61,8 @@ class SegmenterTraining(Settings):
     """Compile the network; auto does where the training is long enough to earn it back."""
     validate_every: Positive = 1
     """Epochs between looks at the validation images; the best look is kept."""
-    checkpoint_every: Positive = 5
-    """Epochs between checkpoints."""
+    checkpoint_minutes: Weight = 10
+    """Minutes between checkpoints; 0 makes one after each update."""
 
 
 class SegmenterRecipe(SegmenterTraining):

@@ -41,8 +41,8 @@ class AutoencoderRecipe(Settings):
     """Peak of the cosine schedule."""
     kl_weight: Weight = 1e-4
     """Weight of the KL term, per latent element."""
-    checkpoint_every: Positive = 500
-    """Steps between checkpoints."""
+    checkpoint_minutes: Weight = 10
+    """Minutes between checkpoints; 0 makes one after each step."""
 
 
 class DenoiserRecipe(Settings):
@@ -62,8 +62,8 @@ class DenoiserRecipe(Settings):
     """Decay of the weight average that is kept."""
     prompt_dropout: Fraction = 0.05
     """Part of the prompts replaced by the empty one."""
-    checkpoint_every: Positive = 500
-    """Steps between checkpoints."""
+    checkpoint_minutes: Weight = 10
+    """Minutes between checkpoints; 0 makes one after each step."""
 
 
 class ControlNetTraining(Settings):
@@ -106,8 +106,14 @@ class ControlNetTraining(Settings):
     """How the hint encoder starts. default is what public ControlNets do, and costs thousands of
     steps before masks are followed; preserving passes the mask on from the first step, for short
     trainings."""
-    checkpoint_every: Positive = 100
-    """Steps between checkpoints."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time in place of keeping them: less GPU memory, a third more
+    time, the same result."""
+    optimizer_state: Literal["device", "host", "8bit"] = "device"
+    """Where AdamW's moments lie: on the GPU; on the host, to save half of what a trained weight
+    fills, with the same result; or on the GPU in 8 bits (needs bitsandbytes; another result)."""
+    checkpoint_minutes: Weight = 10
+    """Minutes between checkpoints; 0 makes one after each step."""
     log_every: Positive = 10
     """Steps between rows of log.csv."""
     preview_every: Count = 0
