@@ -33,7 +33,7 @@ $(VENV)/installed: requirements.lock
 
 demo: setup
 	@$(SNAKEMAKE) --configfile config/demo.yaml --cores $(CORES) \
-	  --scheduler greedy \
+	  --scheduler greedy $$([ -t 2 ] && echo --logger rich) \
 	  --show-failed-logs --quiet rules host reason
 	@echo
 	@echo "tables    results/demo/tables/table{1..6}.{csv,md,tex}"
