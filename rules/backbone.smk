@@ -12,14 +12,14 @@ rule fetch_stable_diffusion:
     conda:
         "../envs/workflow.yaml"
     params:
-        repository=config["backbone"]["repository"],
+        repository=as_given(config["backbone"]["repository"]),
         revision=config["backbone"]["revision"],
         sha256=as_text(config["backbone"]["sha256"]),
-        path=option("path", config["backbone"]["path"]),
+        path=options(path=config["backbone"]["path"]),
     shell:
-        "python -m workflow_src.fetch_stable_diffusion --output {output}"
-        " --repository {params.repository} --revision {params.revision}"
-        " --sha256 {params.sha256:q} {params.path} > {log} 2>&1"
+        "python -m workflow_src.fetch_stable_diffusion --output {output:q}"
+        " --repository={params.repository:q} --revision {params.revision:q}"
+        " --sha256 {params.sha256:q} {params.path:q} > {log:q} 2>&1"
 
 
 rule train_autoencoder:
@@ -45,8 +45,9 @@ rule train_autoencoder:
         recipe=differing(AutoencoderRecipe, config["backbone"]["autoencoder"]),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.train_autoencoder --data {params.data} --output {params.output}"
-        " --recipe {params.recipe:q} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.train_autoencoder --data {params.data:q}"
+        " --output {params.output:q}"
+        " --recipe {params.recipe:q} > {log:q} 2>&1"
 
 
 rule cache_latents:
@@ -74,8 +75,9 @@ rule cache_latents:
         encoder=files(backbone=path_of("backbone")),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.cache_latents --data {params.data} --output {params.output}"
-        " {params.encoder} --prompt {params.prompt:q} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.cache_latents --data {params.data:q}"
+        " --output {params.output:q}"
+        " {params.encoder:q} --prompt={params.prompt:q} > {log:q} 2>&1"
 
 
 use rule cache_latents as cache_autoencoder_latents with:
@@ -117,6 +119,6 @@ rule train_denoiser:
         recipe=differing(DenoiserRecipe, config["backbone"]["denoiser"]),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.train_denoiser --autoencoder {params.autoencoder}"
-        " --latents {params.latents} --output {params.output} --recipe {params.recipe:q}"
-        " > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.train_denoiser --autoencoder {params.autoencoder:q}"
+        " --latents {params.latents:q} --output {params.output:q} --recipe {params.recipe:q}"
+        " > {log:q} 2>&1"

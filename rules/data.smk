@@ -21,8 +21,8 @@ rule make_phantoms:
         output=subpath(output[0], parent=True),
         phantom=phantom_of,
     shell:
-        "python -m workflow_src.make_phantoms --output {params.output}"
-        " --phantom {params.phantom:q} > {log} 2>&1"
+        "python -m workflow_src.make_phantoms --output {params.output:q}"
+        " --phantom {params.phantom:q} > {log:q} 2>&1"
 
 
 rule fetch_polyps:
@@ -44,7 +44,8 @@ rule fetch_polyps:
             archives=download_setting("archives"), sha256=download_setting("sha256")
         ),
     shell:
-        "python -m workflow_src.{params.step} --output {params.output} {params.options} > {log} 2>&1"
+        "python -m workflow_src.{params.step:q}"
+        " --output {params.output:q} {params.options:q} > {log:q} 2>&1"
 
 
 use rule fetch_polyps as fetch_kits19 with:
@@ -83,7 +84,8 @@ rule locate_raw:
         root=local_root,
         fingerprint=fingerprint,
     shell:
-        "python -m workflow_src.locate_raw --root {params.root:q} --output {output} > {log} 2>&1"
+        "python -m workflow_src.locate_raw --root={params.root:q} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule prepare_data:
@@ -109,5 +111,5 @@ rule prepare_data:
         reading=reading_of,
         size=size_option,
     shell:
-        "python -m workflow_src.prepare_data --root {params.root:q} --output {params.output}"
-        " --reading {params.reading:q} {params.size} --threads {threads} > {log} 2>&1"
+        "python -m workflow_src.prepare_data --root={params.root:q} --output {params.output:q}"
+        " --reading {params.reading:q} {params.size:q} --threads {threads:q} > {log:q} 2>&1"

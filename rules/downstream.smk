@@ -25,8 +25,8 @@ rule plan_nnunet:
         lesion=dataset_setting("lesion"),
         network=network_option,
     shell:
-        "python -m workflow_src.plan_nnunet --data {params.data} --output {params.output}"
-        " --lesion {params.lesion} {params.network} --threads {threads} > {log} 2>&1"
+        "python -m workflow_src.plan_nnunet --data {params.data:q} --output {params.output:q}"
+        " --lesion {params.lesion:q} {params.network:q} --threads {threads:q} > {log:q} 2>&1"
 
 
 rule augment_real:
@@ -51,9 +51,9 @@ rule augment_real:
         per_mask=config["synthesis"]["sampling"]["per_mask"],
         masks=config["synthesis"]["sampling"]["masks"],
     shell:
-        "python -m workflow_src.augment_real --data {params.data} --output {params.output}"
-        " --per_mask {params.per_mask} --masks {params.masks} --seed {wildcards.seed}"
-        " > {log} 2>&1"
+        "python -m workflow_src.augment_real --data {params.data:q} --output {params.output:q}"
+        " --per_mask {params.per_mask:q} --masks {params.masks:q} --seed {wildcards.seed:q}"
+        " > {log:q} 2>&1"
 
 
 rule preprocess_synthetic:
@@ -80,8 +80,8 @@ rule preprocess_synthetic:
         plan=subpath(input.plan, parent=True),
         output=subpath(output[0], parent=True),
     shell:
-        "python -m workflow_src.preprocess_synthetic --data {params.data} --plan {params.plan}"
-        " --output {params.output} --threads {threads} > {log} 2>&1"
+        "python -m workflow_src.preprocess_synthetic --data {params.data:q} --plan {params.plan:q}"
+        " --output {params.output:q} --threads {threads:q} > {log:q} 2>&1"
 
 
 rule train_nnunet:
@@ -112,9 +112,10 @@ rule train_nnunet:
         gpus=max(ask("train_nnunet", "gpu"), 1),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.train_nnunet --plan {params.plan} --output {params.output}"
-        " --mix {params.mix:q} {params.synthetic} --recipe {params.recipe:q}"
-        " --seed {wildcards.seed} --threads {threads} --gpus {params.gpus} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.train_nnunet --plan {params.plan:q}"
+        " --output {params.output:q}"
+        " --mix {params.mix:q} {params.synthetic:q} --recipe {params.recipe:q}"
+        " --seed {wildcards.seed:q} --threads {threads:q} --gpus {params.gpus:q} > {log:q} 2>&1"
 
 
 rule predict_nnunet:
@@ -143,5 +144,7 @@ rule predict_nnunet:
         mirror=as_text(config["downstream"]["training"]["mirror"]),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.predict_nnunet --model {params.model} --data {params.data}"
-        " --output {params.output} --split {params.split} --mirror {params.mirror} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.predict_nnunet --model {params.model:q}"
+        " --data {params.data:q}"
+        " --output {params.output:q} --split {params.split:q} --mirror {params.mirror:q}"
+        " > {log:q} 2>&1"

@@ -18,11 +18,11 @@ rule plot_delta_maps:
         code=code("plot_delta_maps"),
         step="plot_delta_maps",
         files=files(trained=folder_of("trained")),
-        settings="",
+        settings=[],
         output=subpath(output[0], strip_suffix=".pdf"),
     shell:
-        "python -m workflow_src.{params.step} {params.files} {params.settings}"
-        " --output {params.output} > {log} 2>&1"
+        "python -m workflow_src.{params.step:q} {params.files:q} {params.settings:q}"
+        " --output {params.output:q} > {log:q} 2>&1"
 
 
 use rule plot_delta_maps as plot_synthesis with:

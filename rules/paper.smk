@@ -28,9 +28,9 @@ rule make_table:
         remarks=protocol_remarks,
         output=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python -m workflow_src.make_table --name {params.name} --spec {params.spec:q}"
-        " --published {input.published} --output {params.output} --remarks {params.remarks:q}"
-        " > {log} 2>&1"
+        "python -m workflow_src.make_table --name {params.name:q} --spec {params.spec:q}"
+        " --published {input.published:q} --output {params.output:q} --remarks {params.remarks:q}"
+        " > {log:q} 2>&1"
 
 
 rule make_audit:
@@ -64,8 +64,8 @@ rule make_audit:
         settings=options(reduced=as_text(reduced_costs(config))),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
-        "python -m workflow_src.{params.step} {params.files} {params.settings}"
-        " --output {params.output} > {log} 2>&1"
+        "python -m workflow_src.{params.step:q} {params.files:q} {params.settings:q}"
+        " --output {params.output:q} > {log:q} 2>&1"
 
 
 use rule make_audit as make_claims with:
@@ -118,7 +118,7 @@ rule make_report:
         benchmarks=f"results/{config['study']}/benchmarks",
         study=config["study"],
     shell:
-        "python -m workflow_src.make_report --study {params.study} --tables {params.tables:q}"
-        " --figures {params.figures:q} --claims {input.claims} --audit {input.audit}"
-        " --benchmarks {params.benchmarks} --settings {params.settings:q} --output {output}"
-        " > {log} 2>&1"
+        "python -m workflow_src.make_report --study {params.study:q} --tables {params.tables:q}"
+        " --figures {params.figures:q} --claims {input.claims:q} --audit {input.audit:q}"
+        " --benchmarks {params.benchmarks:q} --settings {params.settings:q} --output {output:q}"
+        " > {log:q} 2>&1"

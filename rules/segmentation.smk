@@ -27,8 +27,9 @@ rule train_segmenter:
         recipe=segmenter_recipe,
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.train_segmenter --data {params.data} --output {params.output}"
-        " --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.train_segmenter --data {params.data:q}"
+        " --output {params.output:q}"
+        " --recipe {params.recipe:q} --seed {wildcards.seed:q} > {log:q} 2>&1"
 
 
 rule predict_segmenter:
@@ -56,8 +57,9 @@ rule predict_segmenter:
         split="test",
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.predict_segmenter --model {params.model} --data {params.data}"
-        " --output {params.output} --split {params.split} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.predict_segmenter --model {params.model:q}"
+        " --data {params.data:q}"
+        " --output {params.output:q} --split {params.split:q} > {log:q} 2>&1"
 
 
 rule score_segmentation:
@@ -83,8 +85,8 @@ rule score_segmentation:
         predictions=subpath(input.predictions, parent=True),
         output=subpath(output[0], parent=True),
     shell:
-        "python -m workflow_src.score_segmentation --data {params.data}"
-        " --predictions {params.predictions} --output {params.output} > {log} 2>&1"
+        "python -m workflow_src.score_segmentation --data {params.data:q}"
+        " --predictions {params.predictions:q} --output {params.output:q} > {log:q} 2>&1"
 
 
 rule measure_cost:
@@ -108,8 +110,8 @@ rule measure_cost:
         size=config["segmentation"]["cost_size"],
     shell:
         "python -m workflow_src.measure_cost --networks {params.networks:q}"
-        " --outputs {params.outputs:q} {params.plan} --size {params.size} --timed false"
-        " > {log} 2>&1"
+        " --outputs {params.outputs:q} {params.plan:q} --size {params.size:q} --timed false"
+        " > {log:q} 2>&1"
 
 
 use rule measure_cost as measure_cost_nnunet with:

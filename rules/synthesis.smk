@@ -29,9 +29,10 @@ rule train_controlnet:
         prompt=dataset_setting("prompt"),
         launch=a_process_each,
     shell:
-        "{params.launch} -m workflow_src.train_controlnet --backbone {input.backbone}"
-        " --data {params.data} --latents {params.latents} --output {params.output}"
-        " --prompt {params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.train_controlnet --backbone {input.backbone:q}"
+        " --data {params.data:q} --latents {params.latents:q} --output {params.output:q}"
+        " --prompt={params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed:q}"
+        " > {log:q} 2>&1"
 
 
 rule score_stability:
@@ -50,8 +51,8 @@ rule score_stability:
         code=code("score_stability"),
         limits=differing(StabilityLimits, config["synthesis"]["stability"]),
     shell:
-        "python -m workflow_src.score_stability --log {input} --output {output}"
-        " --limits {params.limits:q} > {log} 2>&1"
+        "python -m workflow_src.score_stability --log {input:q} --output {output:q}"
+        " --limits {params.limits:q} > {log:q} 2>&1"
 
 
 rule sample_controlnet:
@@ -82,10 +83,10 @@ rule sample_controlnet:
         shards=SHARDS,
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.sample_controlnet --backbone {input.backbone}"
-        " --data {params.data} --trained {params.trained} --output {params.output}"
-        " --prompt {params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed}"
-        " --shard {wildcards.shard} --shards {params.shards} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.sample_controlnet --backbone {input.backbone:q}"
+        " --data {params.data:q} --trained {params.trained:q} --output {params.output:q}"
+        " --prompt={params.prompt:q} --recipe {params.recipe:q} --seed {wildcards.seed:q}"
+        " --shard {wildcards.shard:q} --shards {params.shards:q} > {log:q} 2>&1"
 
 
 rule gather_samples:
@@ -113,8 +114,8 @@ rule gather_samples:
         shards=folders("shards"),
         output=subpath(output[0], parent=True),
     shell:
-        "python -m workflow_src.gather_samples --data {params.data} --shards {params.shards:q}"
-        " --output {params.output} --method {wildcards.method} > {log} 2>&1"
+        "python -m workflow_src.gather_samples --data {params.data:q} --shards {params.shards:q}"
+        " --output {params.output:q} --method {wildcards.method:q} > {log:q} 2>&1"
 
 
 rule fetch_metric_weights:
@@ -131,8 +132,8 @@ rule fetch_metric_weights:
         url=weights_setting("url"),
         sha256=checksum_option,
     shell:
-        "python -m workflow_src.fetch_metric_weights --output {output} --url {params.url:q}"
-        " {params.sha256} > {log} 2>&1"
+        "python -m workflow_src.fetch_metric_weights --output {output:q} --url={params.url:q}"
+        " {params.sha256:q} > {log:q} 2>&1"
 
 
 rule extract_features:
@@ -159,8 +160,9 @@ rule extract_features:
         extractors=as_text(extractors_of(config)),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.extract_features --data {params.data} --output {params.output}"
-        " --extractors {params.extractors:q} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.extract_features --data {params.data:q}"
+        " --output {params.output:q}"
+        " --extractors {params.extractors:q} > {log:q} 2>&1"
 
 
 rule score_floors:
@@ -187,8 +189,8 @@ rule score_floors:
         output=subpath(output[0], parent=True),
         per_mask=config["synthesis"]["sampling"]["per_mask"],
     shell:
-        "python -m workflow_src.score_floors --data {params.data} --features {params.features}"
-        " --output {params.output} --per_mask {params.per_mask} > {log} 2>&1"
+        "python -m workflow_src.score_floors --data {params.data:q} --features {params.features:q}"
+        " --output {params.output:q} --per_mask {params.per_mask:q} > {log:q} 2>&1"
 
 
 rule score_fidelity:
@@ -220,6 +222,7 @@ rule score_fidelity:
         extractors=as_text(extractors_of(config)),
         launch=on_gpus,
     shell:
-        "{params.launch} -m workflow_src.score_fidelity --data {params.data} --real {params.real}"
-        " --features {params.features} --floors {params.floors} --output {output}"
-        " --extractors {params.extractors:q} > {log} 2>&1"
+        "{params.launch:q} -m workflow_src.score_fidelity --data {params.data:q}"
+        " --real {params.real:q}"
+        " --features {params.features:q} --floors {params.floors:q} --output {output:q}"
+        " --extractors {params.extractors:q} > {log:q} 2>&1"

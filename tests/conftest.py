@@ -18,11 +18,10 @@ from workflow_src.data.arrays import file_sha256, large_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.reading import Reading
 
-# `pytest --hypothesis-profile fuzz` draws new examples, many of them, each time.
-hypothesis.settings.register_profile(
-    "default", derandomize=True, max_examples=200, deadline=None, database=None
-)
-hypothesis.settings.register_profile("fuzz", max_examples=20_000, deadline=None)
+# `make fuzz` draws new examples, many of them, each time.
+ALWAYS = {"deadline": None, "database": None, "suppress_health_check": list(hypothesis.HealthCheck)}
+hypothesis.settings.register_profile("default", derandomize=True, max_examples=200, **ALWAYS)
+hypothesis.settings.register_profile("fuzz", max_examples=1000, **ALWAYS)
 hypothesis.settings.load_profile("default")
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,6 @@
 # drops a lock left by a dead run.
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -175,14 +174,15 @@ def view_of(model):
 def on_gpus(wildcards, resources):
     """How a step is started; where it asks for GPUs, with those that are free."""
     gpus = resources.get("gpu", 0)
-    return f"python -m workflow_src.common.launch --gpus {gpus}" if gpus else "python"
+    launch = ["-m", "workflow_src.common.launch", "--gpus", gpus] if gpus else []
+    return ["python", *launch]
 
 
 def a_process_each(wildcards, resources):
     """How a step is started that runs in a process on each of its GPUs."""
     gpus = resources.get("gpu", 0)
-    launch = on_gpus(wildcards, resources)
-    return f"{launch} --processes {gpus}" if gpus > 1 else launch
+    several = ["--processes", gpus] if gpus > 1 else []
+    return on_gpus(wildcards, resources) + several
 
 
 def sampling_recipe(wildcards):
@@ -205,8 +205,16 @@ def as_json(name):
 
 
 def option(name, value):
-    """An option of a script, quoted for the shell; nothing without a value."""
-    return f"--{name} {shlex.quote(str(value))}" if value else ""
+    """An option of a script, as the words of a command, which the rule quotes; none of no value.
+
+    It is one word, so that a value may begin with a dash.
+    """
+    return [f"--{name}={value}"] if value else []
+
+
+def as_given(value):
+    """A setting as it is; a function, since braces in a plain text would be wildcards."""
+    return lambda wildcards: value
 
 
 def as_text(value):
@@ -222,10 +230,11 @@ def options(**named):
     """
 
     def look_up(wildcards):
-        return " ".join(
-            option(name, value(wildcards) if callable(value) else value)
+        return [
+            word
             for name, value in named.items()
-        )
+            for word in option(name, value(wildcards) if callable(value) else value)
+        ]
 
     return look_up
 
@@ -234,9 +243,11 @@ def files(**named):
     """A job's input as options of a step, each by a look-up."""
 
     def look_up(wildcards, input):
-        return " ".join(
-            option(name, value(wildcards, input)) for name, value in named.items()
-        )
+        return [
+            word
+            for name, value in named.items()
+            for word in option(name, value(wildcards, input))
+        ]
 
     return look_up
 

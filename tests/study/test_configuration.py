@@ -63,6 +63,8 @@ def own_set(root) -> dict:
         # a missing brace, as Snakemake hands it on: as text
         ("datasets", "{polyps: {root: /x}", ["datasets is text", "{polyps: {root: /x}", "braces"]),
         ("seeds", "[0, 1", ["seeds is text that YAML cannot read, '[0, 1'", "brackets"]),
+        ("seeds", "2024-13-45", ["seeds is text that YAML cannot read, '2024-13-45'"]),
+        ("figures", "&a {dataset: *a}", ["figures is text that YAML cannot read"]),
         # a wrong type
         ("datasets", "polyps", ["datasets is 'polyps' (str)", "allowed: object"]),
         ("datasets.polyps.label", None, ["datasets.polyps.label is None", "string"]),

@@ -5,11 +5,10 @@ here.
 """
 
 import copy
-import os
 
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_src.common.errors import InputError
@@ -37,6 +36,7 @@ def places(part, *above):
 ODD = [
     "", " ", "\n", "null", "~", "{", "[0, 1", "{a: b}", "1e-5", "nan", "-1", "1.0", "true", "$x",
     "{x}", "../x", "a\nb", "\x00", "\ud800", "x" * 300, "ä", "=1+1", "*a", "&a b", "!!str x",
+    "2024-13-45", "2024-01-02", "!!binary /w==", "&a [*a]", "{a: 1, a: 2}",
 ]  # fmt: skip
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -52,13 +52,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "400")),
-    derandomize="FUZZ_EXAMPLES" not in os.environ,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 @given(st.sampled_from(list(places(COMPLETE))), VALUES, st.sampled_from(["set", "add", "drop"]))
 def test_one_changed_key_ends_in_one_line_or_in_a_valid_study(place, value, change):
     config = copy.deepcopy(COMPLETE)

@@ -26,6 +26,24 @@ class _StrictLoader(yaml.SafeLoader):
         return node
 
 
+def parse_yaml(text: str) -> Any:
+    """What a text stands for.
+
+    Raises:
+        yaml.YAMLError: for all that cannot be read, would be lost, or never ends.
+    """
+    try:
+        loader = _StrictLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError("aliases that stand for too many values: write them out")
+        return loader.construct_document(node)
+    except (ValueError, RecursionError) as error:  # of a date that is none, or of a deep nest
+        raise yaml.YAMLError(str(error)) from error
+
+
 def read_yaml(path: Path) -> dict:
     """The keys and values of a YAML file.
 
@@ -34,19 +52,13 @@ def read_yaml(path: Path) -> dict:
             key that is there twice, aliases without end, bytes that are not UTF-8.
     """
     try:
-        loader = _StrictLoader(path.read_bytes().decode("utf-8-sig"))
-        node = loader.get_single_node()
-        if node is not None and _values(node, {}) > MOST_VALUES:
-            raise InputError(f"{path} has aliases that stand for too many values: write them out")
-        content = loader.construct_document(node) if node is not None else {}
+        content = parse_yaml(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(f"{path}{place}: {error.problem}") from error
-    except InputError:
-        raise
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read ({reason}): give a config file") from error
     if content is not None and not isinstance(content, dict):

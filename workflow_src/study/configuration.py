@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.validation import one_line
+from workflow_src.common.yaml_files import parse_yaml
 from workflow_src.study.columns import COLUMNS, all_columns, columns_of
 from workflow_src.study.datasets import Dataset
 from workflow_src.study.downstream import CONTROL
@@ -114,7 +115,7 @@ def _read_text(config: dict, place: tuple) -> bool:
         value = int(text) if text.lstrip("-").isdigit() else value
     except ValueError:
         try:
-            value = yaml.safe_load(text)
+            value = parse_yaml(text)
         except yaml.YAMLError as unreadable:
             key = ".".join(map(str, place))
             raise InputError(

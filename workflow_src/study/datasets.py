@@ -4,6 +4,7 @@ from workflow_src.study.phantoms import Phantom
 from workflow_src.study.reading import Reading
 from workflow_src.study.settings import (
     Entry,
+    FilePath,
     Name,
     OptionalText,
     Settings,
@@ -25,7 +26,7 @@ class Download(Entry):
     """KiTS19: its commit."""
     labels_url: Text = ""
     """KiTS19: address of the labels, with {case}."""
-    labels_sha256: Text = ""
+    labels_sha256: FilePath = ""
     """KiTS19: file of the labels' checksums."""
 
 

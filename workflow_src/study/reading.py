@@ -10,6 +10,7 @@ from workflow_src.study.settings import (
     Count,
     Distinct,
     Fraction,
+    OptionalPath,
     OptionalText,
     Options,
     Settings,
@@ -52,7 +53,7 @@ class Reading(Settings):
     """Seed of the splits."""
     empty_masks: Literal["keep", "drop", "refuse"] = "keep"
     """Photographs: what to do with a mask that is all background."""
-    cases: OptionalText = None
+    cases: OptionalPath = None
     """Photographs: table of stems and cases (stem, case, and sources where stems repeat). A
     cases.csv beside images/ goes before it; what nothing names is guessed from likeness."""
     case_pattern: OptionalText = None

@@ -7,6 +7,7 @@ config/schema.json come from there.
 
 import difflib
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
@@ -21,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from workflow_src.common.yaml_files import parse_yaml
 
 T = TypeVar("T")
 
@@ -81,7 +84,7 @@ def _read(found: Any, annotation: Any) -> Any:
     """A null that is text, and any text among options, of which no model knows the types."""
     if found in ("null", "~") and type(None) in get_args(annotation):
         return None
-    return _read_all(found) if annotation == Options else found
+    return _read_all(found) if annotation == Options and isinstance(found, dict) else found
 
 
 def _read_all(found: Any) -> Any:
@@ -89,7 +92,14 @@ def _read_all(found: Any) -> Any:
         return {key: _read_all(value) for key, value in found.items()}
     if isinstance(found, list):
         return [_read_all(value) for value in found]
-    return yaml.safe_load(found) if isinstance(found, str) else found
+    if isinstance(found, str):
+        try:
+            read = parse_yaml(found)
+        except yaml.YAMLError:
+            return found
+        return read if isinstance(read, str) else _read_all(read)
+    known = found is None or isinstance(found, int) or isinstance(found, float) and isfinite(found)
+    return found if known else str(found)  # a date, say: JSON has none
 
 
 def named_in(registry: Mapping[str, str]) -> Callable[[str], str]:
@@ -116,6 +126,12 @@ def _one_line(found: str) -> str:
     return found
 
 
+def _no_brackets(found: str) -> str:
+    if set(found) & set("{}<>"):  # Snakemake would take them for wildcards and path variables
+        raise PydanticCustomError("brackets", "a path without any of { } < >")
+    return found
+
+
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -129,5 +145,7 @@ TableName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", max_leng
 Text = Annotated[str, AfterValidator(_one_line)]
 OptionalName = Name | None
 OptionalText = Text | None
+FilePath = Annotated[Text, AfterValidator(_no_brackets)]  # of what is a job's input
+OptionalPath = FilePath | None
 Options = dict[str, Any]  # whose names and types are known where they are used
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

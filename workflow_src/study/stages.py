@@ -12,6 +12,7 @@ from workflow_src.study.settings import (
     Entry,
     Name,
     OptionalName,
+    OptionalPath,
     OptionalText,
     Options,
     Positive,
@@ -28,6 +29,9 @@ from workflow_src.study.synthesis import (
     DenoiserRecipe,
     SamplingRecipe,
 )
+
+# An address whose last part can be a file's name.
+FILE_URL = r"^[a-z]+://[!-z|~]+/[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Backbone(Settings):
@@ -88,9 +92,9 @@ class Synthesis(Settings):
 class Extractor(Settings):
     """The weights and settings of a feature extractor."""
 
-    path: OptionalText = None
+    path: OptionalPath = None
     """Your own file of weights; null downloads them."""
-    url: OptionalText = None
+    url: Annotated[str, Field(pattern=FILE_URL)] | None = None
     """Where they are fetched from; null where a package brings them."""
     sha256: Sha256 | None = None
     """Their checksum; null where the url names a commit."""

@@ -9,7 +9,7 @@ from workflow_src.study.settings import (
     Count,
     Fraction,
     Many,
-    OptionalText,
+    OptionalPath,
     Options,
     Positive,
     Rate,
@@ -26,7 +26,7 @@ Widths = Annotated[Many[Annotated[int, Field(ge=8, multiple_of=8)]], Field(min_l
 class AutoencoderRecipe(Settings):
     """A small autoencoder trained from scratch, for those without Stable Diffusion."""
 
-    path: OptionalText = None
+    path: OptionalPath = None
     """A given autoencoder instead: a diffusers folder, or a folder of TAESD-style weights
     (`*_encoder.*` and `*_decoder.*`, .pth or .safetensors). Null trains one."""
     widths: Widths = (32, 64, 128)
