@@ -6,7 +6,8 @@
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
 #                      THOROUGH=true opens all data, not a sample
-# make cost            estimates the jobs and hours of a study: CONFIG=config/small.yaml
+# make cost            predicts the hours of a study and its tables: CONFIG=config/small.yaml, and
+#                      DEVICE=h100 GPUS=8 for other GPUs
 # make schema          renews config/schema.yaml from the models of the settings
 # make lock            resolves requirements.in into requirements.lock (needs `pip install uv`)
 # make audit           looks up known vulnerabilities of what the lock pins (needs the internet)
@@ -15,6 +16,8 @@ PYTHON ?= python3
 CORES ?= 2
 CONFIG ?= config/config.yaml
 THOROUGH ?= false
+DEVICE ?= a100
+GPUS ?= 4
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
@@ -59,7 +62,8 @@ preflight: setup
 	  --thorough $(THOROUGH)
 
 cost: setup
-	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]'
+	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]' \
+	  --device $(DEVICE) --gpus $(GPUS)
 
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \

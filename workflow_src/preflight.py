@@ -14,12 +14,14 @@ from workflow_src.study.loading import load_study
 def findings(config: dict, thorough: bool = False) -> Iterator[Finding]:
     """What every check finds."""
     from workflow_src.readiness.disk import space
+    from workflow_src.readiness.gpu_memory import gpu_memory
     from workflow_src.readiness.inputs import data_sets, weights
     from workflow_src.readiness.machine import environment, gpus, slurm
 
     yield Finding("OK", "config", f"study {config['study']}, seeds {config['seeds']}")
     yield from environment(ROOT / "requirements.lock")
     yield from gpus(config)
+    yield from gpu_memory(config)
     yield from slurm(config, ROOT / "slurm")
     yield from guarded("disk", space, config)
     yield from weights(config)

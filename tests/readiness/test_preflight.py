@@ -17,8 +17,9 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
 from workflow_src.data.pairs import find_pairs
 from workflow_src.preflight import findings as preflight_findings
-from workflow_src.readiness import disk, inputs, machine
+from workflow_src.readiness import disk, gpu_memory, inputs, machine
 from workflow_src.study.loading import load_study as study
+from workflow_src.study.synthesis import ControlNetRecipe
 
 
 @pytest.fixture(scope="module")
@@ -361,14 +362,14 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
             "has no partition night, only cpu, gpu",
         ),
         (
-            {"partitions": LIMITS | {"gpu": {"max_runtime": 1440, "max_gpu": 4}}},
+            {"partitions": LIMITS | {"gpu": {"max_runtime": 1000, "max_gpu": 4}}},
             ["FAIL", "OK", "OK"],
-            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+            "train_nnunet asks for 1440 minutes, 48000 MB and 1 GPUs at attempt 1",
         ),
         (
             {"partitions": LIMITS | {"gpu": LIMITS["gpu"] | {"max_mem_mb": 40000}}},
             ["FAIL", "OK", "OK"],
-            "train_nnunet asks for 2880 minutes, 48000 MB and 1 GPUs at attempt 1",
+            "train_nnunet asks for 1440 minutes, 48000 MB and 1 GPUs at attempt 1",
         ),
         (
             {
@@ -378,7 +379,7 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
                 }
             },
             ["WARN", "OK", "OK"],
-            "train_nnunet asks for 5760 minutes, 144000 MB and 1 GPUs at attempt 3",
+            "train_nnunet asks for 4320 minutes, 144000 MB and 1 GPUs at attempt 3",
         ),
     ],
 )
@@ -393,3 +394,49 @@ def test_a_queue_that_does_not_answer_is_named(paper, cluster, tmp_path):
     (tmp_path / "bin/sinfo").write_text("#!/bin/sh\necho 'No controller' >&2; exit 1")
     levels, printed = said(machine.slurm(paper, profile))
     assert levels == ["FAIL", "FAIL"] and "sinfo fails and says: No controller" in printed
+
+
+def test_memory_that_a_method_needs_is_asked_of_the_gpus(paper, monkeypatch):
+    levels, text = said(gpu_memory.gpu_memory(paper))
+    assert levels == ["OK"] and "a GPU of 40 GB trains all" in text
+    assert "uniform, arsdm: 20 GiB; distillation, law" in text
+    show_gpus(monkeypatch, 1)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda number: (0, 23.6 * 2**30))
+    levels, text = said(gpu_memory.gpu_memory(paper))
+    assert levels == ["FAIL"] and "`optimizer_state: host`" in text
+    smaller = {"gradient_checkpointing": True, "optimizer_state": "host"}
+    paper["synthesis"]["training"] |= smaller
+    assert said(gpu_memory.gpu_memory(paper))[0] == ["OK"]
+    paper["backbone"]["kind"] = "small"
+    assert said(gpu_memory.gpu_memory(paper))[0] == []
+
+
+# GiB at micro_batch 1 and 4 and 384², counted by benchmarks/controlnet_memory.py.
+COUNTED = {
+    (): (17.2, 19.3),
+    ("decoder",): (8.5, 10.1),
+    ("fp32",): (17.5, 20.8),
+    ("checkpointing",): (16.6, 17.2),
+    ("checkpointing", "8bit"): (11.8, 12.3),
+    ("checkpointing", "host"): (10.1, 10.7),
+    ("teacher",): (32.5, 36.8),
+    ("teacher", "decoder"): (15.1, 18.4),
+    ("teacher", "fp32"): (31.6, 38.2),
+}
+CHANGES = {
+    "decoder": {"train_decoder": False},
+    "fp32": {"precision": "fp32"},
+    "checkpointing": {"gradient_checkpointing": True},
+    "8bit": {"optimizer_state": "8bit"},
+    "host": {"optimizer_state": "host"},
+    "teacher": {"teacher": True, "weighting": "ratio"},
+}
+
+
+@pytest.mark.parametrize("ways", COUNTED, ids=str)
+def test_memory_follows_what_was_counted(ways):
+    settings = {key: value for way in ways for key, value in CHANGES[way].items()}
+    for micro_batch, counted in zip((1, 4), COUNTED[ways], strict=True):
+        recipe = ControlNetRecipe(**settings, micro_batch=micro_batch)
+        found = gpu_memory.needed(recipe, 384) - gpu_memory.BESIDES
+        assert found == pytest.approx(counted, rel=0.03)

@@ -4,15 +4,18 @@ import csv
 import statistics
 from pathlib import Path
 
-from workflow_src.study.table_specs import tables_in_order
+from workflow_src.readiness.work import PEAKS, Device, seconds_on
+from workflow_src.study.table_specs import model_of, tables_in_order
 from workflow_src.study.trainings import training_jobs
+
+USUAL = Device("a100", PEAKS["a100"])
 
 
 def training_hours(config: dict, benchmarks: Path) -> dict[str, dict[str, dict[str, float]]]:
     """GPU-hours of one more training, up to its metrics, by table, data set and row.
 
-    A job takes as long as others of its rule took, else the longest that it may (`resources`), as
-    in the estimate of the whole study.
+    A job takes as long as others of its rule took, else what its operations take on a GPU of a
+    usual kind, as in the estimate of the whole study.
 
     Args:
         config: the study.
@@ -21,22 +24,35 @@ def training_hours(config: dict, benchmarks: Path) -> dict[str, dict[str, dict[s
     hours: dict[str, dict[str, dict[str, float]]] = {}
     for name in tables_in_order(config):
         table = config["tables"][name]
-        by_row = {
-            row: sum(
-                count * _gpu_hours(config, rule, benchmarks)
-                for rule, count in training_jobs(config, name, row).items()
-            )
-            for row in table["rows"]
+        hours[name] = {
+            dataset: {
+                row: sum(
+                    count
+                    * _gpu_hours(config, rule, _wildcards(config, table, row, dataset), benchmarks)
+                    for rule, count in training_jobs(config, name, row).items()
+                )
+                for row in table["rows"]
+            }
+            for dataset in table["datasets"]
         }
-        hours[name] = {dataset: by_row for dataset in table["datasets"]}
     return hours
 
 
-def _gpu_hours(config: dict, rule: str, benchmarks: Path) -> float:
-    resources = config["resources"]["default"] | config["resources"].get(rule, {})
+def _wildcards(config: dict, table: dict, row: str, dataset: str) -> dict[str, str]:
+    """What the rules that make a row are told."""
+    if table["of"] == "methods":
+        return {"dataset": dataset, "method": row}
+    model = model_of(table["of"], row)
+    mix = config["downstream"]["mixes"].get(model.removeprefix("nnunet-"), {})
+    return {"dataset": dataset, "light": model, "method": mix.get("method")}
+
+
+def _gpu_hours(config: dict, rule: str, wildcards: dict[str, str], benchmarks: Path) -> float:
+    gpus = (config["resources"]["default"] | config["resources"].get(rule, {}))["gpu"]
     taken = [_seconds(path) for path in sorted((benchmarks / rule).glob("*.tsv"))]
-    seconds = statistics.mean(taken) if taken else 60.0 * resources["runtime"]
-    return resources.get("gpu", 0) * seconds / 3600
+    if taken:
+        return gpus * statistics.mean(taken) / 3600
+    return min(gpus, 1) * seconds_on(USUAL, rule, config, wildcards) / 3600
 
 
 def _seconds(path: Path) -> float:
