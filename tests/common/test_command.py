@@ -2,10 +2,12 @@
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from workflow_src.common.command_line import run
 
@@ -51,3 +53,41 @@ def test_another_error_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["script"])
     with pytest.raises(OSError, match="broken"):
         run(main)
+
+
+def test_a_script_that_succeeded_ends_after_all_that_was_registered_for_its_end(tmp_path):
+    """And at once: what its imports made is not freed."""
+    script = """
+import atexit, tempfile, threading, time
+from workflow_src.common.command_line import run
+
+class Freed:
+    def __del__(self):
+        print("freed")
+
+kept = Freed()
+kept.itself = kept
+
+def main(fails: bool = False):
+    atexit.register(print, "registered")
+    threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
+    main.folder = tempfile.TemporaryDirectory(dir=".")
+    if fails:
+        raise ValueError
+
+run(main)
+"""
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", script, "--fails", fails],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        for fails in ("false", "true")
+    ]
+    assert [call.returncode for call in done] == [0, 1]
+    assert done[0].stdout.split() == ["thread", "registered"]
+    assert done[1].stdout.split() == ["thread", "registered", "freed"]
+    assert not list(tmp_path.iterdir())
