@@ -70,6 +70,7 @@ def mean_loss(objective: Objective, data: TrainingData) -> float:
     return torch.stack(losses).mean().item()
 
 
+@pytest.mark.slow
 def test_one_pair_is_learnt_by_heart(tmp_path):
     rng = np.random.default_rng(3)
     pairs = [polyp_phantom(rng, (SIDE, SIDE)) for _ in range(8)]

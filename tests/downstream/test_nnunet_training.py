@@ -92,6 +92,7 @@ def test_nnunet_trains_on_exactly_the_cases_of_the_mix(sources, killed):
     assert stored == {*split["train"], *split["val"]}
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(sources, killed, tmp_path):
     output, before = killed
     # The workers of one are another's main process: who draws a batch makes no difference.
@@ -157,6 +158,7 @@ def hashes(sources: tuple[Path, Path], folder: Path, threads: int) -> dict[str, 
     return json.loads((folder / "found.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_batch_is_that_of_its_rank_epoch_and_number_whoever_draws_it(sources, tmp_path):
     alone = hashes(sources, tmp_path / "alone", threads=1)
     assert alone == hashes(sources, tmp_path / "workers", threads=4)

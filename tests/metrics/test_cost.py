@@ -70,6 +70,7 @@ def test_a_network_for_grey_images_is_measured_too():
     assert peak_activation_bytes(network, 8) >= 8 * 64 * 4
 
 
+@pytest.mark.slow
 def test_the_script_prints_json_and_nothing_else(tmp_path):
     outputs = [tmp_path / "late.json", tmp_path / "unext.json"]
     networks = {

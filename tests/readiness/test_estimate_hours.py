@@ -180,6 +180,7 @@ def jobs_by_rule(checkout, *configfiles: str) -> Counter:
     return Counter(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_one_more_training_takes_the_jobs_that_a_further_seed_adds(checkout, tmp_path):
     overlay = tmp_path / "seeds.yaml"
     overlay.write_text("seeds: [0, 1]\nsynthesis: {sampling: {shards: 2}}\n")

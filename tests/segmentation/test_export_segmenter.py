@@ -30,6 +30,7 @@ def test_pooling_as_products_is_adaptive_pooling(size):
     torch.testing.assert_close(adaptive_average(x, size), F.adaptive_avg_pool2d(x, size))
 
 
+@pytest.mark.slow
 def test_what_comes_before_the_network_leaps_nowhere(tmp_path):
     # A trained network shows every leap of a level, which an untrained one may hide.
     class FirstChannel(torch.nn.Module):
@@ -48,6 +49,7 @@ def exported(folder: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(folder / "made" / "model.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -78,6 +80,7 @@ def test_exported_segmenters_find_what_the_models_find(untrained, name, settings
         assert np.array_equal((found[:, 0] > 0)[clear], (np.stack(masks) > 0.5)[clear])
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_from_the_model_is_not_kept(untrained, tmp_path, monkeypatch):
     def differs(model, file, facts):
         model.network.head.bias += 1.0

@@ -123,6 +123,7 @@ def toy_discs(count: int = 8, side: int = 32) -> tuple[torch.Tensor, torch.Tenso
 
 
 # With MK-UNet's heads drawn like its blocks, two of these five trainings end at Dice 0.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_no_training_is_trapped_at_empty_masks(name):
     images, masks = toy_discs()

@@ -115,6 +115,7 @@ def test_ademamix_warms_its_slow_average_up_over_all_steps():
         assert model.weight.item() == pytest.approx(weight, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_compiled_update_is_the_eager_one(precision, monkeypatch):
     # Without code generation, which takes minutes: what is traced is what a long training runs.

@@ -50,6 +50,7 @@ def test_memory_that_is_too_small_names_the_batch_size(polyps, tmp_path, monkeyp
         train_segmenter.main(polyps.folder, tmp_path / "out", recipe())
 
 
+@pytest.mark.slow
 def test_a_killed_run_started_again_ends_as_an_unbroken_one(polyps, tmp_path, capsys):
     # ORDER with AdEMAMix, whose averages and warm-up must survive as well.
     settings = recipe(architecture="order", options={"grid": 8}, epochs=16)

@@ -52,6 +52,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(places(COMPLETE))), VALUES, st.sampled_from(["set", "add", "drop"]))
 def test_one_changed_key_ends_in_one_line_or_in_a_valid_study(place, value, change):
     config = copy.deepcopy(COMPLETE)
