@@ -35,3 +35,14 @@ def test_prompts_are_dropped_as_often_as_asked():
         generator = torch.Generator().manual_seed(0)
         drawn = noisy_batch(mean, mean, text, 0 * text, noise_schedule(), share, generator)
         assert least <= int((drawn["text"].sum(dim=(1, 2)) == 0).sum()) <= most
+
+
+def test_draws_do_not_depend_on_the_device():
+    states = []
+    for device in ("cpu", "meta"):  # a device of another kind, which has no numbers of its own
+        mean, text = torch.zeros(4, 1, 2, 2, device=device), torch.zeros(2, 8, device=device)
+        generator = torch.Generator().manual_seed(0)
+        batch = noisy_batch(mean, mean, text, text, noise_schedule(), 0.5, generator)
+        assert batch["noise"].device.type == batch["t"].device.type == device
+        states.append(generator.get_state())
+    assert torch.equal(*states)

@@ -11,7 +11,10 @@ from workflow_src import train_controlnet
 from workflow_src.common.errors import InputError
 from workflow_src.diffusion import controlnet
 from workflow_src.diffusion.memory import simulated_memory
-from workflow_src.diffusion.updating import HostAdamW
+from workflow_src.diffusion.updating import HostAdamW, new_accelerator
+from workflow_src.readiness.gpu_memory import BESIDES, gpu_for, needed
+from workflow_src.study.configuration import method_settings
+from workflow_src.study.loading import load_study
 from workflow_src.study.synthesis import ControlNetRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -100,6 +103,20 @@ def test_memory_is_counted_by_hand_where_it_can_be():
     weights = 4 * (trained + sum(p.numel() for p in unet.parameters())) / 2**30
     assert found.weights == pytest.approx(weights, rel=0.05)  # and the batch
     assert found.peak > weights + 12 * trained / 2**30
+
+
+def test_several_gpus_keep_no_second_copy_of_the_gradients():
+    accelerator = new_accelerator(changed(LAW, precision="fp32"), cpu=True)
+    assert accelerator.ddp_handler.gradient_as_bucket_view
+
+
+@pytest.mark.slow
+def test_law_of_the_paper_fits_24_gb_where_it_saves_memory():
+    recipe = method_settings(load_study([]), "law")
+    recipe = changed(recipe, gradient_checkpointing=True, optimizer_state="host")
+    peak = simulated_memory(recipe, size=384, images=1450).peak
+    assert peak == pytest.approx(needed(recipe, size=384) - BESIDES, rel=0.03)
+    assert gpu_for(peak + BESIDES) == 24
 
 
 @pytest.mark.parametrize(

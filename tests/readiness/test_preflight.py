@@ -422,6 +422,9 @@ COUNTED = {
     ("teacher",): (32.5, 36.8),
     ("teacher", "decoder"): (15.1, 18.4),
     ("teacher", "fp32"): (31.6, 38.2),
+    ("teacher", "checkpointing"): (31.4, 32.4),
+    ("teacher", "checkpointing", "8bit"): (21.7, 22.7),
+    ("teacher", "checkpointing", "host"): (18.4, 19.4),
 }
 CHANGES = {
     "decoder": {"train_decoder": False},

@@ -71,6 +71,7 @@ def test_gradients_are_clipped_element_by_element(batch):
         network, optimizer, *batch, SegmenterRecipe(architecture="mkunet", gradient_clip=1e-3)
     )
     assert max(largest) == pytest.approx(1e-3)
+    assert all(p.grad is None for p in network.parameters())  # none is kept over the next step
     assert min(largest) < 1e-3  # those below the limit are left alone, not scaled with the rest
 
 
