@@ -6,6 +6,7 @@
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
 #                      THOROUGH=true opens all data, not a sample
+# make check-gpu       tries every stage on this machine's GPU; `make cost` then goes by it
 # make cost            predicts the hours of a study and its tables: CONFIG=config/small.yaml, and
 #                      DEVICE=h100 GPUS=8 for other GPUs
 # make schema          renews config/schema.yaml from the models of the settings
@@ -21,7 +22,7 @@ GPUS ?= 4
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test test-fast test-slurm test-survival preflight cost schema lock audit
+.PHONY: setup demo test test-fast test-slurm test-survival preflight check-gpu cost schema lock audit
 
 setup: $(VENV)/installed
 
@@ -60,6 +61,9 @@ test-slurm: setup
 preflight: setup
 	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]' \
 	  --thorough $(THOROUGH)
+
+check-gpu: setup
+	@$(VENV)/bin/python -m workflow_src.check_gpu
 
 cost: setup
 	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]' \

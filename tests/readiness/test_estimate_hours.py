@@ -15,9 +15,12 @@ from workflow_src.readiness.hours import Cost, cost_of, rows, wall_seconds
 from workflow_src.readiness.trainings import training_hours
 from workflow_src.readiness.work import (
     CONTROLNET,
+    DECODE,
+    DENOISE,
     WORK,
     Device,
     device_named,
+    kind_of,
     seconds_on,
     work_of,
 )
@@ -120,20 +123,23 @@ def test_the_paper_s_jobs_ask_for_four_times_what_is_expected(paper):
 
 def test_sampling_counts_both_halves_of_guidance_and_the_masks(paper):
     wildcards = {"dataset": "polyps", "method": "law"}
-    denoise, decode = work_of("sample_controlnet", paper, wildcards)
+    (work,) = work_of("sample_controlnet", paper, wildcards)
     train = 1450 * 0.9  # PraNet's training images, less those held out
-    assert decode.units == pytest.approx(train / 4, rel=0.01)  # of four shards
-    assert denoise.units == pytest.approx(50 * decode.units)
+    assert work.units == pytest.approx(train / 4, rel=0.01)  # of four shards
+    assert work.operations == 50 * 2 * DENOISE + DECODE
     paper["synthesis"]["sampling"]["guidance"] = 1.0
-    assert work_of("sample_controlnet", paper, wildcards)[0].operations == denoise.operations / 2
+    assert work_of("sample_controlnet", paper, wildcards)[0].operations == 50 * DENOISE + DECODE
 
 
 def test_what_a_gpu_measured_is_found_by_its_name(tmp_path):
     stages = {"nnunet": {"tera_operations_per_second": 10.0}, "resume": {"equal": True}}
-    facts = {"stages": stages}
-    (tmp_path / "NVIDIA A100-SXM4-80GB.json").write_text(json.dumps(facts))
+    facts = {"device": "NVIDIA A100-SXM4-80GB", "whole": True, "stages": stages}
+    (tmp_path / "one.json").write_text(json.dumps(facts))
+    (tmp_path / "a.json").write_text(json.dumps(facts | {"whole": False, "stages": {}}))
     assert device_named("a100", tmp_path).measured == {"nnunet": 10.0}
     assert device_named("h100", tmp_path).measured == {}
+    assert kind_of("NVIDIA L40S") == "l40s" and kind_of("NVIDIA L4") == "l4"
+    assert kind_of("NVIDIA GeForce RTX 4090") == "rtx4090" and kind_of("another") is None
 
 
 def test_every_rule_that_asks_for_a_gpu_is_predicted():

@@ -2,11 +2,11 @@
 share of the device's peak, until `make check-gpu` has measured that GPU.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workflow_src.common.json_files import read_json
 from workflow_src.readiness.disk import images_of
 from workflow_src.study.configuration import method_settings, model_settings
 
@@ -77,6 +77,12 @@ class Device:
         return bool(parts) and all(part.stage in self.measured for part in parts)
 
 
+def kind_of(name: str) -> str | None:
+    """Which of PEAKS a GPU is that its driver calls so; of L40S and L4, say, the longer."""
+    plain = name.lower().replace(" ", "").replace("-", "")
+    return max((kind for kind in PEAKS if kind in plain), key=len, default=None)
+
+
 def device_named(name: str, folder: Path) -> Device:
     """A GPU by name, with what `make check-gpu` measured on it, if it was run.
 
@@ -85,8 +91,9 @@ def device_named(name: str, folder: Path) -> Device:
         folder: of check-gpu's results, a JSON file for each device.
     """
     for file in sorted(folder.glob("*.json")):
-        if name in file.stem.lower().replace(" ", "").replace("-", ""):
-            stages = json.loads(file.read_text())["stages"]
+        facts = read_json(file)
+        if facts["whole"] and kind_of(facts["device"]) == name:
+            stages = facts["stages"]
             rates = {
                 stage: found.get("tera_operations_per_second") for stage, found in stages.items()
             }
@@ -138,8 +145,8 @@ def _sample_controlnet(config: dict, wildcards: dict[str, str]) -> list[Work]:
     if _small(config):
         return [Work("small sampling", steps, 0.0, LEAST["small"] * steps / sampling["batch_size"])]
     guided = 2 if sampling["guidance"] > 1 else 1
-    denoise = Work("denoising", steps, guided * DENOISE * _pixels(config))
-    return [denoise, Work("decoding", count, DECODE * _pixels(config))]
+    each = sampling["steps"] * guided * DENOISE + DECODE
+    return [Work("sampling", count, each * _pixels(config))]
 
 
 def _cache_latents(config: dict, wildcards: dict[str, str]) -> list[Work]:
