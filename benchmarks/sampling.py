@@ -11,7 +11,6 @@ sides take turns.
 
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,33 +19,13 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from workflow_src.common.command_line import run  # noqa: E402
 from workflow_src.common.training import best_device  # noqa: E402
-from workflow_src.diffusion.noising import noise_schedule  # noqa: E402
 from workflow_src.diffusion.sampling import Sampler  # noqa: E402
+from workflow_src.diffusion.trials import masks_of, new_sampler  # noqa: E402
 from workflow_src.study.synthesis import Precision, SamplingRecipe  # noqa: E402
-
-
-def write_model(folder: Path, width: float) -> tuple[Path, Path]:
-    """A backbone of random weights, its backbone.json, and the folder of a ControlNet for it."""
-    unet = UNet2DConditionModel(
-        block_out_channels=[int(c * width) for c in (320, 640, 1280, 1280)],
-        cross_attention_dim=768,
-    )
-    vae = AutoencoderKL(
-        block_out_channels=[max(32, int(c * width) // 32 * 32) for c in (128, 256, 512, 512)],
-        down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
-        layers_per_block=2,
-    )  # fmt: skip
-    unet.save_pretrained(folder / "backbone" / "unet")
-    vae.save_pretrained(folder / "backbone" / "vae")
-    noise_schedule().save_pretrained(folder / "backbone" / "scheduler")
-    (folder / "backbone" / "backbone.json").write_text("{}")
-    ControlNetModel.from_unet(unet).save_pretrained(folder / "trained" / "controlnet")
-    return folder / "backbone" / "backbone.json", folder / "trained"
 
 
 def seconds(sampler: Sampler, masks: np.ndarray, batch: int) -> tuple[float, float]:
@@ -78,17 +57,9 @@ def main(
         width: of the networks, relative to Stable Diffusion 1.5's.
         rounds: of so many turns the median counts.
     """
-    torch.manual_seed(0)
     device = best_device()
     recipe = SamplingRecipe(steps=steps, guidance=guidance, precision=precision)
-    with tempfile.TemporaryDirectory() as folder:
-        backbone, trained = write_model(Path(folder), width)
-        sampler = Sampler(backbone, trained, "A polyp.", recipe, device)
-    sampler.text, sampler.empty = torch.randn(
-        2, 77, 768, device=device, dtype=sampler.pipeline.dtype
-    )  # as long as CLIP's
-    masks = np.zeros((images, size, size), np.uint8)
-    masks[:, : size // 3, : size // 2] = 1
+    sampler, masks = new_sampler(width, recipe, device), masks_of(images, size)
     sides = {"one call per image": 1, "batched": images}
     found = {name: [] for name in sides}
     for number in tqdm(range(rounds + 1), unit="round"):

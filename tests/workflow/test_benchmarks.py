@@ -79,3 +79,42 @@ def test_extractor_sides(script, capsys, polyps):
     found = rows(capsys.readouterr().out)
     assert [row[0] for row in found] == ["32", "64"]
     assert all(float(cell) > 0 for row in found for cell in row[1:])
+
+
+@pytest.fixture
+def gpu(script, monkeypatch, tmp_path):
+    """A function that runs benchmarks/gpu.py with options, and gives the page that it wrote."""
+    module = script("gpu")
+
+    def run(*options: str) -> str:
+        page = tmp_path / "page.md"
+        monkeypatch.setattr("sys.argv", ["gpu.py", f"--output={page}", *options])
+        module.main()
+        return page.read_text()
+
+    return run
+
+
+def test_what_a_comparison_lacks_is_named_and_the_others_run(gpu, script, monkeypatch, tmp_path):
+    (tmp_path / "lacking.py").write_text("import a_package_that_is_not_there")
+    (tmp_path / "fine.py").write_text("print('| a | table |')")
+    (tmp_path / "failing.py").write_text("raise RuntimeError('CUDA error')")
+    module = script("gpu")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    scripts = {"sampling": ["lacking.py"], "attention": ["fine.py"], "methods": ["failing.py"]}
+    monkeypatch.setattr(module, "PAPER", scripts)
+    page = gpu("--only", "sampling", "attention")
+    assert "Not run: No module named 'a_package_that_is_not_there'." in page
+    assert "| a | table |" in page and "PyTorch" in page
+    with pytest.raises(SystemExit, match=r"failed: ControlNet training: the methods"):
+        gpu("--only", "methods", "attention")
+    assert "Failed: `RuntimeError: CUDA error`" in (tmp_path / "page.md").read_text()
+
+
+@pytest.mark.slow
+def test_every_comparison_for_a_gpu_runs(gpu, script, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # The segmenters' compiles, for minutes: test_training_steps runs it without.
+    others = [name for name in script("gpu").TITLES if name != "segmenters"]
+    page = gpu("--toy", "--only", *others)
+    assert "Not run" not in page and page.count("\n## ") == page.count("\n|---") == len(others)
