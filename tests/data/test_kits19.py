@@ -110,6 +110,17 @@ def test_planes(write_case, plane, shape):
     assert {(r.height, r.width) for r in raw.records} == {shape}
 
 
+@pytest.mark.parametrize(
+    ("plane", "spacing"), [("axial", (0.8, 0.7)), ("coronal", (3, 0.7)), ("sagittal", (3, 0.8))]
+)
+def test_spacing_is_that_of_the_slices_rows_and_columns(write_case, plane, spacing):
+    affine = AFFINE.copy()
+    affine[0, 2], affine[1, 1] = -0.7, -0.8
+    root = write_case(*ramp(), affine=affine, labels_affine=affine)
+    raw = raw_set(KiTS19, root, plane=plane, test_fraction=0, validation_fraction=0)
+    assert raw.spacing == {"case_00000": pytest.approx(spacing)}
+
+
 def test_targets_and_slices(write_case):
     root = write_case(*ramp())
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from workflow_src.common.errors import InputError
@@ -74,6 +75,7 @@ class KiTS19(RawSet):
             listed = list(pool.map(self._list_slices, self.opened))
         self.records = [record for records, _, _ in listed for record in records]
         self._slice_numbers = [number for _, numbers, _ in listed for number in numbers]
+        self.spacing = {case.name: self._spacing(case) for case in self.opened}
         self.empty = [  # of the slices of other cases, `slices` says which are taken
             str(case / "segmentation.nii.gz")
             for case, (_, _, shown) in zip(self.opened, listed, strict=True)
@@ -119,6 +121,14 @@ class KiTS19(RawSet):
         wanted = axcodes2ornt(ORIENTATIONS[self.plane])
         transform = ornt_transform(io_orientation(image.affine), wanted)
         return transform, int(np.argmax(transform[:, 0] == 0))
+
+    def _spacing(self, case: Path) -> tuple[float, float]:
+        """Mm between the rows, and between the columns, of a case's slices."""
+        labels = read_header(case / "segmentation.nii.gz")
+        transform, _ = self._orientation(labels)
+        sizes = voxel_sizes(labels.affine)
+        rows, columns = (float(sizes[np.argmax(transform[:, 0] == a)]) for a in (1, 2))
+        return rows, columns
 
     def _read_slices(self, path: Path, to_bytes: Callable, first: int, last: int) -> np.ndarray:
         """Slices first to last (exclusive) of the plane, (slices, H, W) uint8, upright."""

@@ -50,6 +50,7 @@ def prepare(root: Path, output: Path, reading: Reading, size: int | None, thread
             {
                 "reading": reading.complete(),
                 "shared_cases": shared,
+                "spacing_mm": raw.spacing,
                 "missing_sets": raw.missing_sets,
                 "empty_masks": raw.empty,
                 "duplicates": [[names[i], names[j], round(d, 3)] for i, j, d in duplicates],

@@ -33,6 +33,7 @@ class RawSet:
         missing_sets: names of test sets that were asked for and are not there.
         empty: names of masks that are all background.
         guessed: cases that nothing names, guessed from the images.
+        spacing: of each case, mm between rows and between columns; empty where it is not known.
         remarks: what is not wrong but should be known, a line each.
     """
 
@@ -44,6 +45,7 @@ class RawSet:
         self.missing_sets: list[str] = []
         self.empty: list[str] = []
         self.guessed: set[str] = set()
+        self.spacing: dict[str, tuple[float, float]] = {}
         self.remarks: list[str] = []
 
     def groups(self) -> list[list[int]]:
