@@ -33,6 +33,7 @@ use rule score_segmentation as score_faithfulness with:
     input:
         data="<results>/synthetic/{dataset}/{method}/seed{seed}/set/meta.json",
         predictions=faithfulness_predictions,
+        real=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
     output:
         "<results>/faithfulness/{dataset}/{method}/seed{seed}/metrics.json",
         "<results>/faithfulness/{dataset}/{method}/seed{seed}/metrics.csv",
@@ -40,3 +41,5 @@ use rule score_segmentation as score_faithfulness with:
         "<logs>/score_faithfulness/{dataset}-{method}-{seed}.log",
     benchmark:
         "<benchmarks>/score_faithfulness/{dataset}-{method}-{seed}.tsv"
+    params:
+        tolerance="",

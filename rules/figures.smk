@@ -201,7 +201,7 @@ use rule plot_delta_maps as plot_imbalance with:
 
 use rule plot_delta_maps as plot_dice_sets with:
     input:
-        metrics=score_metrics,
+        metrics=metrics_of(score_table, f"a table of models with dice of {FIGURE_DATA}"),
     output:
         pictures("dice_sets"),
     log:
@@ -211,9 +211,40 @@ use rule plot_delta_maps as plot_dice_sets with:
     params:
         code=code("plot_dice_sets"),
         step="plot_dice_sets",
-        files=files(spec=score_spec),
-        names=score_shown,
+        files=files(spec=spec_by(score_table)),
+        names=shown_by(score_table),
         settings=options(dataset=FIGURE_DATA),
+
+
+use rule plot_dice_sets as plot_dice_by_size with:
+    output:
+        pictures("dice_by_size"),
+    log:
+        "<logs>/plot_dice_by_size.log",
+    benchmark:
+        "<benchmarks>/plot_dice_by_size.tsv"
+    params:
+        code=code("plot_lesion_sizes"),
+        step="plot_lesion_sizes",
+        settings=options(dataset=FIGURE_DATA, column="dice"),
+
+
+use rule plot_dice_by_size as plot_mask_dice_by_size with:
+    input:
+        metrics=metrics_of(
+            faithfulness_table,
+            f"a table of methods with faithfulness of {FIGURE_DATA}",
+        ),
+    output:
+        pictures("mask_dice_by_size"),
+    log:
+        "<logs>/plot_mask_dice_by_size.log",
+    benchmark:
+        "<benchmarks>/plot_mask_dice_by_size.tsv"
+    params:
+        files=files(spec=spec_by(faithfulness_table)),
+        names=shown_by(faithfulness_table),
+        settings=options(dataset=FIGURE_DATA, column="faithfulness"),
 
 
 use rule plot_delta_maps as plot_published with:

@@ -66,9 +66,12 @@ rule score_segmentation:
     input:
         data=scored_data,
         predictions="<results>/predictions/{dataset}/{model}/seed{seed}/predictions.json",
+        real=scored_data,
     output:
         "<results>/scores/{dataset}/{model}/seed{seed}/metrics.json",
         "<results>/scores/{dataset}/{model}/seed{seed}/metrics.csv",
+        "<results>/scores/{dataset}/{model}/seed{seed}/cases.json",
+        "<results>/scores/{dataset}/{model}/seed{seed}/cases.csv",
     log:
         "<logs>/score_segmentation/{dataset}-{model}-{seed}.log",
     benchmark:
@@ -83,10 +86,13 @@ rule score_segmentation:
         code=code("score_segmentation"),
         data=subpath(input.data, parent=True),
         predictions=subpath(input.predictions, parent=True),
+        real=subpath(input.real, parent=True),
         output=subpath(output[0], parent=True),
+        tolerance=tolerance_option,
     shell:
         "python -m workflow_src.score_segmentation --data {params.data:q}"
-        " --predictions {params.predictions:q} --output {params.output:q} > {log:q} 2>&1"
+        " --predictions {params.predictions:q} --real {params.real:q} --output {params.output:q}"
+        " {params.tolerance:q} > {log:q} 2>&1"
 
 
 rule measure_cost:

@@ -1,4 +1,7 @@
-"""Score predictions against the masks at original size: metrics.csv per image, metrics.json."""
+"""Score predictions against the masks at original size, image by image and case by case.
+
+metrics.csv has a row an image, cases.csv a row a case; metrics.json and cases.json their means.
+"""
 
 from pathlib import Path
 
@@ -12,21 +15,32 @@ from workflow_src.common.outputs import whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
-from workflow_src.metrics.crossed import Crossed, Estimate, pooled
-from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
+from workflow_src.metrics.lesion_sizes import bounds_of, size_of
+from workflow_src.metrics.lesions import score_lesions
+from workflow_src.metrics.overlap import HALF, score_image, scores_row
+from workflow_src.metrics.summary import by_case, by_size, case_means, summarise
 
-MEASURES = ("dice", "iou", "dice_min_max", "iou_min_max", "dice_256", "iou_256",
-            "dice_class_mean", "iou_class_mean")  # fmt: skip
 
-
-def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
-    """A row per predicted image: stem, source, case, duplicate_of, and its scores.
+def score(
+    prepared: PreparedSet, predictions: Predictions, bounds: list[float], tolerance: float | None
+) -> pd.DataFrame:
+    """A row per predicted image: stem, source, case, duplicate_of, lesion size, and its scores.
 
     Test images are scored against their original masks, others against the set's own.
+
+    Args:
+        prepared: the set predicted on.
+        predictions: made on it.
+        bounds: of the lesions' sizes.
+        tolerance: of the surface Dice, in mm where the set says how large pixels are; None leaves
+            the boundaries unscored.
 
     Raises:
         InputError: if a mask has another size than its prediction.
     """
+    if tolerance is not None:
+        from workflow_src.metrics.boundary import score_boundary
+    spacing = prepared.meta.get("spacing_mm", {})
     rows = []
     for number, row in enumerate(tqdm(predictions.rows, unit="image")):
         tested = prepared.index.split[row] == "test"
@@ -41,7 +55,14 @@ def score(prepared: PreparedSet, predictions: Predictions) -> pd.DataFrame:
         facts = {name: index[name] for name in ("stem", "source", "case")}
         facts["duplicate_of"] = index.get("duplicate_of", "")
         facts["lesion_fraction"] = float(mask.mean())
-        rows.append(facts | scores_row(score_image(levels, mask)))
+        facts["lesion_size"] = size_of(facts["lesion_fraction"], bounds)
+        predicted, true = levels >= HALF, mask > 0
+        facts |= scores_row(score_image(levels, mask))
+        facts |= scores_row(score_lesions(predicted, true))
+        if tolerance is not None:
+            apart = spacing.get(index.case, (1.0, 1.0))
+            facts |= scores_row(score_boundary(predicted, true, tolerance, apart))
+        rows.append(facts)
     return pd.DataFrame(rows)
 
 
@@ -56,65 +77,43 @@ def case_facts(prepared: PreparedSet, rows: np.ndarray) -> dict[str, int]:
     }
 
 
-def intervals(estimates: dict[str, Estimate]) -> dict[str, tuple[float, float] | None]:
-    """95 % interval of each measure over cases; None where one case alone tells nothing of it."""
-    ends = {measure: estimate.interval() for measure, estimate in estimates.items()}
-    return {
-        m: None if np.isnan(low) else (float(low), float(high)) for m, (low, high) in ends.items()
-    }
-
-
-def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
-    """Means per test set, over all images (each counted once) and over sets, with 95 % intervals.
-
-    Sets that were asked for but are not there stand as null: not run, and in no mean.
-    """
-    once = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
-    groups = {name: part for name, part in table.groupby("source")} | {"all": once}
-    sets: dict = {}
-    found = {}
-    for name, part in groups.items():
-        means = {m: float(part[m].mean()) for m in MEASURES}
-        found[name] = {m: Crossed([part[[m]].to_numpy().T], part.case).estimate() for m in MEASURES}
-        sets[name] = {"images": len(part), **means, "interval": intervals(found[name])}
-    names = [name for name in groups if name != "all"]
-    over_sets: dict = {m: float(np.mean([sets[n][m] for n in names])) for m in MEASURES}
-    over_sets["interval"] = intervals({m: pooled([found[n][m] for n in names]) for m in MEASURES})
-    for name, means in {**sets, "mean of sets": over_sets}.items():
-        for dice, iou in zip(MEASURES[::2], MEASURES[1::2], strict=True):
-            check_bounds(means[dice], means[iou], f"{name}, {iou}")
-    return {
-        "all": sets.pop("all"),
-        "mean_of_sets": over_sets,
-        "sets": sets | dict.fromkeys(missing),
-        "repeated_images": len(table) - len(once),
-    }
-
-
-def main(data: Path, predictions: Path, output: Path) -> None:
+def main(
+    data: Path, predictions: Path, real: Path, output: Path, tolerance: float | None = None
+) -> None:
     """Score predictions.
 
     Args:
         data: folder of the prepared set predicted on.
         predictions: folder of the predictions.
-        output: folder for metrics.csv and metrics.json.
+        real: folder of the real prepared set, whose training lesions say what is small and large.
+        output: folder for the scores.
+        tolerance: of the normalised surface Dice, in mm where the set says how large its pixels
+            are, else in pixels; without one, boundaries are not scored.
     """
     prepared = PreparedSet(data)
     predicted = Predictions(predictions, prepared)
     if not len(predicted.rows):
         raise InputError(f"{predictions} holds no image to score: {data} has no test images")
-    table = score(prepared, predicted)
+    trained_on = PreparedSet(real)
+    bounds = bounds_of(trained_on.index.lesion_fraction[trained_on.rows("train")].to_numpy())
+    table = score(prepared, predicted, bounds, tolerance)
     with whole_folder(output, "metrics.json") as folder:
         table.to_csv(folder / "metrics.csv", index=False)
-        facts = summarise(table, prepared.meta.get("missing_sets", []))
-        facts |= {
+        cases = by_case(table)
+        cases.to_csv(folder / "cases.csv", index=False)
+        unit = "mm" if prepared.meta.get("spacing_mm") else "pixels"
+        shared = {
             "cases": case_facts(prepared, predicted.rows),
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
             "data": prepared.meta["sha256"],
             "provenance": provenance("workflow_src.score_segmentation"),
         }
-        write_json(folder / "metrics.json", facts)
+        write_json(folder / "cases.json", case_means(cases) | shared)
+        facts = summarise(table, prepared.meta.get("missing_sets", []))
+        facts |= {"by_size": by_size(table), "lesion_thirds": bounds}
+        facts["boundary"] = None if tolerance is None else {"tolerance": tolerance, "unit": unit}
+        write_json(folder / "metrics.json", facts | shared)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from workflow_src.study.figures import (
     copies_extractor,
     cost_table,
     delta_method,
+    faithfulness_table,
     law_settings,
     score_table,
     shown_segmenters,
@@ -172,25 +173,24 @@ def drawn_from(found, what):
     return found
 
 
-def score_metrics(wildcards):
-    """What the table whose Dice is drawn is made from."""
-    return read_by(
-        config,
-        drawn_from(
-            score_table(config), f"a table of models with dice of {FIGURE_DATA}"
-        ),
-    )
+def metrics_of(table, what):
+    """What the table that a figure is drawn from is made from."""
+    return lambda wildcards: read_by(config, drawn_from(table(config), what))
 
 
-def score_spec(wildcards, input):
-    """Rows, columns and metrics files of the table whose Dice is drawn, as JSON."""
-    name = score_table(config)
-    return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
+def spec_by(table):
+    """Rows, columns and metrics files of the table that a figure is drawn from, as JSON."""
+
+    def look_up(wildcards, input):
+        name = table(config)
+        return json.dumps(specs(name)(wildcards, input)[name], ensure_ascii=False)
+
+    return look_up
 
 
-def score_shown(wildcards):
+def shown_by(table):
     """What the settings say of that table: if it changes, the figure is drawn again."""
-    return json.dumps(spec_of(config, score_table(config)))
+    return lambda wildcards: json.dumps(spec_of(config, table(config)))
 
 
 def cost_csv(wildcards):

@@ -17,6 +17,11 @@ def scored_data(wildcards):
     return f"<results>/data/{wildcards.dataset}/{view_of(wildcards.model)}/meta.json"
 
 
+def tolerance_option(wildcards):
+    """The tolerance of a data set's surface Dice, as an option; nothing where it has none."""
+    return option("tolerance", DATASETS[wildcards.dataset]["tolerance"])
+
+
 def light_networks(wildcards):
     """The networks of the light segmenters, as JSON."""
     recipes = {model: light_recipe(model) for model in LIGHT_MODELS}

@@ -56,7 +56,9 @@ def scored(prepared: PreparedSet, tmp_path) -> dict:
         right = prepared.index.source[row] == "CVC-300"
         writer.put(prepared.original_mask(row) * float(right))
     writer.finish({})
-    score_segmentation.main(prepared.folder, tmp_path / "predictions", tmp_path / "scores")
+    score_segmentation.main(
+        prepared.folder, tmp_path / "predictions", prepared.folder, tmp_path / "scores"
+    )
     return json.loads((tmp_path / "scores" / "metrics.json").read_text())
 
 

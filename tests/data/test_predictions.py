@@ -41,7 +41,7 @@ def test_levels_that_were_harmed_are_named(polyps, predicted, harm):
     changed = {"cut": content[:-9], "flipped": content, "empty": b"", "longer": content + b"abc"}
     file.write_bytes(changed[harm])
     with pytest.raises(InputError, match=r"levels\.npy (is damaged|was changed or damaged)"):
-        score_segmentation.main(polyps.folder, predicted, predicted / "scores")
+        score_segmentation.main(polyps.folder, predicted, polyps.folder, predicted / "scores")
     assert not (predicted / "scores").exists()
 
 

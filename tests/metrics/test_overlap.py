@@ -10,6 +10,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.overlap import check_bounds, score_image, scores_row
+from workflow_src.metrics.summary import summarise
 
 
 def square(top, left, side=4, size=10):
@@ -84,6 +85,25 @@ def test_class_means_and_stretched_maps_against_plain_ones(seed):
     assert found == pytest.approx(plain_dice_iou(stretched, true))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_sensitivity_precision_and_counts_against_plain_ones(seed):
+    levels, true = random_prediction(seed)
+    scores, predicted = score_image(levels, true.astype(np.uint8)), levels >= 128
+    assert scores.sensitivity == predicted[true].mean()
+    assert scores.precision == true[predicted].mean()
+    counts = scores.overlap_pixels, scores.predicted_pixels, scores.lesion_pixels
+    assert counts == ((predicted & true).sum(), predicted.sum(), true.sum())
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "expected"),
+    [(EMPTY, EMPTY, 1), (EMPTY, LESION, 0), (LESION, EMPTY, 0), (LESION, LESION, 1)],
+)
+def test_empty_masks_agree_in_sensitivity_and_precision_as_in_dice(predicted, true, expected):
+    scores = score_image(predicted * 255, true)
+    assert scores.sensitivity == scores.precision == scores.dice == expected
+
+
 def test_a_faint_map_is_stretched_and_a_constant_one_is_not():
     assert score_image(LESION * 90, LESION).dice_min_max == 1
     assert score_image(LESION * 90, LESION).dice == 0
@@ -118,18 +138,18 @@ def table_of(*scores: dict) -> pd.DataFrame:
 def test_rounded_scores_of_a_single_image_keep_within_the_bounds():
     for seed in range(100):
         row = scores_row(score_image(*random_prediction(seed)))
-        score_segmentation.summarise(table_of(row), [])
+        summarise(table_of(row), [])
 
 
 @pytest.mark.parametrize("measure", ["iou", "iou_min_max", "iou_256", "iou_class_mean"])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_every_report_checks_each_pair_of_measures(measure, sign):
     rows = [scores_row(score_image(*random_prediction(seed))) for seed in range(5)]
-    score_segmentation.summarise(table_of(*rows), [])
+    summarise(table_of(*rows), [])
     for row in rows:  # as if it were measured on another mask
         row[measure] += sign * 0.25
     with pytest.raises(ArithmeticError, match=f"{measure}: mean IoU .* is impossible"):
-        score_segmentation.summarise(table_of(*rows), [])
+        summarise(table_of(*rows), [])
 
 
 def test_masks_and_predictions_of_two_sizes_are_refused():
@@ -170,7 +190,7 @@ def test_names_that_look_like_numbers_stay_text(odd_names, tmp_path):
     right = write_predictions(
         odd_names, tmp_path / "right", "test", lambda row: odd_names.original_mask(row) * 1.0
     )
-    score_segmentation.main(odd_names.folder, right, tmp_path / "scores")
+    score_segmentation.main(odd_names.folder, right, odd_names.folder, tmp_path / "scores")
     lines = (tmp_path / "scores" / "metrics.csv").read_text().splitlines()
     assert sorted(line.split(",")[0] for line in lines[1:]) == sorted(STEMS)
     assert {line.split(",")[1] for line in lines[1:]} == {"1.0"}
@@ -182,7 +202,7 @@ def test_scores_are_taken_at_original_size_and_averaged_over_images(odd_names, t
     folder = write_predictions(
         odd_names, tmp_path / "one", "test", lambda row: np.full(odd_names.shape(row), row == first)
     )
-    score_segmentation.main(odd_names.folder, folder, tmp_path / "scores")
+    score_segmentation.main(odd_names.folder, folder, odd_names.folder, tmp_path / "scores")
     table = pd.read_csv(tmp_path / "scores" / "metrics.csv", dtype={"stem": str}, na_filter=False)
     share = odd_names.original_mask(first).mean()
     expected = [2 * share / (1 + share)] + [0.0] * 5
@@ -198,7 +218,7 @@ def test_predictions_at_another_size_than_their_masks_are_refused_by_name(odd_na
         odd_names, tmp_path / "train", "train", lambda row: np.zeros(odd_names.shape(row))
     )
     with pytest.raises(InputError) as error:
-        score_segmentation.main(odd_names.folder, folder, tmp_path / "scores")
+        score_segmentation.main(odd_names.folder, folder, odd_names.folder, tmp_path / "scores")
     assert "TrainDataset/" in str(error.value)
     assert "(20, 24)" in str(error.value)
     assert "(16, 16)" in str(error.value)
@@ -210,4 +230,4 @@ def test_predictions_of_another_set_are_refused(odd_names, polyps, tmp_path):
         polyps, tmp_path / "other", "test", lambda row: np.zeros(polyps.shape(row))
     )
     with pytest.raises(InputError, match="made on another set"):
-        score_segmentation.main(odd_names.folder, folder, tmp_path / "scores")
+        score_segmentation.main(odd_names.folder, folder, odd_names.folder, tmp_path / "scores")

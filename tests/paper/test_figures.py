@@ -10,6 +10,7 @@ from PIL import Image
 from workflow_src import (
     plot_dice_sets,
     plot_imbalance,
+    plot_lesion_sizes,
     plot_published,
     plot_segmenter_training,
     plot_weight_maps,
@@ -53,6 +54,58 @@ def test_dice_is_drawn_by_set(tmp_path):
     )  # fmt: skip
     plot_dice_sets.main(spec, "polyps", tmp_path / "figure")
     check_drawn(tmp_path / "figure")
+
+
+@pytest.fixture
+def sized(tmp_path) -> TableSpec:
+    """Two models whose Dice grows with the lesion, scored in two trainings each."""
+    rng = np.random.default_rng(0)
+    files = {}
+    for row, level in (("a", 0.9), ("b", 0.7)):
+        files[row] = []
+        for seed in (0, 1):
+            folder = tmp_path / row / f"seed{seed}"
+            folder.mkdir(parents=True)
+            table = pd.DataFrame({"stem": range(120), "source": "A", "case": range(120)})
+            sizes = np.geomspace(0.002, 0.6, 120)
+            table["duplicate_of"], table["lesion_fraction"] = "", np.where(sizes > 0.5, 0, sizes)
+            rise = level * sizes / (sizes + 0.01)
+            table["dice"] = np.clip(rise + rng.normal(0, 0.08, 120), 0, 1)
+            table.to_csv(folder / "metrics.csv", index=False)
+            facts = {"all": {"dice": table.dice.mean()}, "lesion_thirds": [0.01, 0.08]}
+            write_json(folder / "metrics.json", facts)
+            files[row].append(folder / "metrics.json")
+    return TableSpec(
+        rows={"a": "Model A", "b": "Model B"}, datasets={"polyps": "Polyps"}, columns=["dice"],
+        seeds=[0, 1], files={"score": {"polyps": files}},
+    )  # fmt: skip
+
+
+def test_dice_is_drawn_against_lesion_size(sized, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plot_lesion_sizes, "save", lambda figure, _: drawn.append(figure))
+    plot_lesion_sizes.main(sized, "dice", "polyps", tmp_path / "figure")
+    (axis,) = drawn[0].axes
+    dots, line = axis.lines[:2]
+    tables = [
+        pd.read_csv(path.with_name("metrics.csv")) for path in sized.files["score"]["polyps"]["a"]
+    ]
+    lesions = tables[0].lesion_fraction > 0
+    assert not lesions.all()
+    averaged = (tables[0].dice + tables[1].dice)[lesions] / 2
+    assert np.sort(dots.get_ydata()) == pytest.approx(np.sort(averaged * 100))
+    assert len(line.get_ydata()) == 8
+    assert np.mean(line.get_ydata()) == pytest.approx(averaged.mean() * 100, abs=1)
+    assert {text.get_text() for text in axis.texts} == {"small", "medium", "large"}
+    monkeypatch.undo()
+    plot_lesion_sizes.main(sized, "dice", "polyps", tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
+
+
+def test_fewer_images_than_bins_are_a_bin_each():
+    scores = pd.DataFrame({"lesion_fraction": [0.3, 0.1], "value": [0.9, 0.2]})
+    assert plot_lesion_sizes.binned(scores).value.tolist() == [0.2, 0.9]
+    assert plot_lesion_sizes.binned(scores[:0]).empty
 
 
 def test_published_numbers_are_drawn_where_ours_can_be_compared(tmp_path):

@@ -20,8 +20,8 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.metrics.crossed import Crossed
+from workflow_src.metrics.summary import MEASURES, by_size, summarise
 from workflow_src.paper.measured import TableSpec
-from workflow_src.score_segmentation import MEASURES, summarise
 
 ROWS = {"mkunet": "MK-UNet", "order": "ORDER", "unext": "UNeXt"}
 PAPER = {
@@ -44,6 +44,7 @@ def write_scores(folder: Path, seed: int, level: float) -> None:
     table["case"] = table.source + "/" + table.stem
     table["duplicate_of"] = [""] * 11 + ["A/2"]
     table["lesion_fraction"] = 0.1
+    table["lesion_size"] = ["small"] * 4 + ["medium"] * 8
     for measure in MEASURES:
         table[measure] = 2 * iou / (1 + iou) if measure.startswith("dice") else iou
     table["iou_class_mean"] = (iou + 1) / 2
@@ -52,7 +53,9 @@ def write_scores(folder: Path, seed: int, level: float) -> None:
     table.to_csv(folder / "metrics.csv", index=False)
     made = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
     made["provenance"] = provenance("workflow_src.score_segmentation")
-    write_json(folder / "metrics.json", summarise(table, []) | made)
+    sizes = {"by_size": by_size(table), "lesion_thirds": [0.021, 0.0864]}
+    made["boundary"] = {"tolerance": 2.0, "unit": "pixels"}
+    write_json(folder / "metrics.json", summarise(table, []) | sizes | made)
 
 
 @pytest.fixture
@@ -91,6 +94,27 @@ def make(results: Path, dataset="polyps", seeds=(0, 1, 2), name="3", **settings)
     make_table.main(name, spec, results.parent / "published.yaml", output)
     cells = pd.read_csv(output.with_suffix(".csv"))
     return cells, output.with_suffix(".md").read_text(), output.with_suffix(".tex").read_text()
+
+
+def test_scores_by_size_are_over_those_images_and_say_where_sizes_part(results):
+    cells, text, _ = make(results, more=["dice_small", "dice_medium", "dice_large", "nsd"])
+    tables = [
+        pd.read_csv(results / "scores" / "polyps" / "order" / f"seed{seed}" / "metrics.csv")
+        for seed in range(3)
+    ]
+    small = cell(cells, "order", "dice_small")
+    assert small["mean"] == pytest.approx(100 * np.mean([t.dice[:4].mean() for t in tables]))
+    assert small.images == 4 and small.low < small["mean"] < small.high
+    medium = cell(cells, "order", "dice_medium")
+    assert medium.images == 7  # one is a copy
+    assert medium.gain == pytest.approx(
+        medium["mean"] - cell(cells, "mkunet", "dice_medium")["mean"], abs=1e-9
+    )
+    assert cell(cells, "order", "dice_large").text == "no such lesion"
+    assert "small below 2.1 % of the image, large from 8.64 %" in text
+    assert "images: 4 small, 7 medium." in text and "Polyps: 11 test images." in text
+    assert "in pixels; surface Dice at a tolerance of 2" in text
+    assert "mDice, small" not in text.split("|\n\n")[0]  # in the csv alone
 
 
 def cell(cells: pd.DataFrame, row: str, column: str) -> pd.Series:

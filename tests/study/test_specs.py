@@ -51,7 +51,7 @@ def located(config: dict, *names: str) -> dict[str, str]:
 
 
 def test_a_spec_holds_the_files_that_its_columns_need(config):
-    config["tables"]["3"]["columns"] = ["dice", "gflops"]
+    config["tables"]["3"] |= {"columns": ["dice", "gflops"], "more": []}
     assert table_kinds(config, "3") == ["cost", "score"]
     files = files_of(config, "3", located(config, "3"))
     assert files["cost"]["polyps"]["order"] == ["results/x/cost/polyps/order.json"]
@@ -106,6 +106,7 @@ def test_any_table_can_be_dropped(config):
         assert set(cost_files(config)) <= set(config["segmentation"]["models"]) | {"nnunet-real"}
     assert config["tables"] == {}
     lost = {"accuracy_cost", "dice_sets", "segmenter_training"}
+    lost |= {"dice_by_size", "mask_dice_by_size"}
     assert set(FIGURES) - set(figures_of(config)) == lost
 
 

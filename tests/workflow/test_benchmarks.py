@@ -74,6 +74,16 @@ def test_attention(script, capsys, monkeypatch):
     assert all(float(row[3]) > 0 for row in found[:3])
 
 
+def test_segmentation_scores(script, capsys, monkeypatch):
+    scores = script("segmentation_scores")
+    monkeypatch.setattr(
+        scores, "LOADING", "import json; print(1.0) # {0} {1}"
+    )  # takes half a minute
+    scores.main(sides=[32], images=1)
+    ((side, *times),) = rows(capsys.readouterr().out)
+    assert side == "32" and all(float(cell) >= 0 for cell in times)
+
+
 def test_extractor_sides(script, capsys, polyps):
     script("extractor_sides").main(polyps.folder, polyps.folder, sides=[32, 64], images=4)
     found = rows(capsys.readouterr().out)

@@ -57,7 +57,7 @@ def test_a_cell_is_the_mean_of_the_scores_below_it(finished):
 
 def test_the_figures_show_something(finished):
     names = [path.stem for path in (finished / "figures").glob("*.png")]
-    assert len(names) == 12
+    assert len(names) == 14
     for name in names:
         picture = np.asarray(Image.open(finished / f"figures/{name}.png").convert("L"))
         assert picture.std() > 5, name
@@ -68,7 +68,7 @@ def test_the_report_is_one_file(finished):
     html = (finished / "report.html").read_text()
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", html)
     pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", html)
-    assert len(pictures) == 12
+    assert len(pictures) == 14
     assert all(base64.b64decode(p)[:4] == b"\x89PNG" for p in pictures)
 
 

@@ -9,11 +9,13 @@ that a number can be compared with the one it resembles:
     dice_class_mean    mean of foreground and background
     iou_class_mean     likewise; it exceeds foreground Dice easily, and is the likeliest reason why
                        the paper reports a mean IoU above its mean Dice, which no image allows
+    sensitivity        share of the lesion that is found; precision, of what is found that is lesion
 
 A mask and a prediction that are both empty agree: 1. One of them empty: 0.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +37,14 @@ class Scores:
     iou_256: float
     dice_class_mean: float
     iou_class_mean: float
+    sensitivity: float
+    precision: float
+    overlap_pixels: int  # at 0.5, as are those below; their sums give the Dice of a whole case
+    predicted_pixels: int
+    lesion_pixels: int
 
 
-def _dice_iou(overlap, predicted, true) -> tuple[np.ndarray, np.ndarray]:
+def dice_iou(overlap, predicted, true) -> tuple[np.ndarray, np.ndarray]:
     """Dice and IoU from pixel counts; 1 where both masks are empty."""
     overlap, total = np.asarray(overlap, float), np.asarray(predicted + true, float)
     empty = total == 0
@@ -65,15 +72,17 @@ def score_image(levels: np.ndarray, mask: np.ndarray) -> Scores:
     said = hit + outside[::-1].cumsum()[::-1]
     true, pixels = inside.sum(), mask.size
 
-    dice, iou = _dice_iou(hit, said, true)
+    dice, iou = dice_iou(hit, said, true)
     background_hit = pixels - said - true + hit
-    background_dice, background_iou = _dice_iou(background_hit, pixels - said, pixels - true)
+    background_dice, background_iou = dice_iou(background_hit, pixels - said, pixels - true)
     low, high = int(levels.min()), int(levels.max())
     if high == low:  # a constant map cannot be stretched
         low, high = 0, LEVELS - 1
     # The first level that reaches each of 256 thresholds, and one half, once the map is stretched.
     stretched = np.ceil(low + np.arange(LEVELS) * (high - low) / (LEVELS - 1)).astype(int)
     middle = int(np.ceil(low + (high - low) / 2))
+    found, predicted, lesion = int(hit[HALF]), int(said[HALF]), int(true)
+    agree = float(predicted == lesion)  # where one of them is empty
     # PraNet's tool scores 0 whenever nothing is hit, so also where both masks are empty.
     strict = hit > 0
     return Scores(
@@ -85,6 +94,11 @@ def score_image(levels: np.ndarray, mask: np.ndarray) -> Scores:
         iou_256=float(np.where(strict, iou, 0)[stretched].mean()),
         dice_class_mean=float((dice[HALF] + background_dice[HALF]) / 2),
         iou_class_mean=float((iou[HALF] + background_iou[HALF]) / 2),
+        sensitivity=found / lesion if lesion else agree,
+        precision=found / predicted if predicted else agree,
+        overlap_pixels=found,
+        predicted_pixels=predicted,
+        lesion_pixels=lesion,
     )
 
 
@@ -100,6 +114,6 @@ def check_bounds(dice: float, iou: float, where: str) -> None:
         raise ArithmeticError(f"{where}: mean IoU {iou} is impossible with mean Dice {dice}")
 
 
-def scores_row(scores: Scores) -> dict[str, float]:
-    """The scores as columns, rounded."""
+def scores_row(scores: Any) -> dict[str, float]:
+    """Scores of any of the evaluator's kinds as columns, rounded."""
     return {name: round(value, DIGITS) for name, value in asdict(scores).items()}

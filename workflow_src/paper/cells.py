@@ -23,8 +23,10 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     }
     values = [value_at(facts, column.path) for _, facts in runs]
     values = [value for value in values if value is not None]
+    if column.size and (bounds := runs[0][1]["lesion_thirds"]):
+        cell |= {"small_below": 100 * bounds[0], "large_from": 100 * bounds[1]}
     if not values:
-        return cell | {"text": "not run"}
+        return cell | {"text": "no such lesion" if column.size else "not run"}
     if column.verdict:
         reasons = sorted({reason for _, facts in runs for reason in facts["because"]})
         good, bad = column.verdict
@@ -39,7 +41,8 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
     cell |= {"mean": mean, "low": low, "high": high, "interval_over": measured.unit}
     if measured.images:
         cell["cases"] = measured.cases
-    counts = [value_at(facts, METRICS[column.kind].images or ("",)) for _, facts in runs]
+    counted = ("by_size", column.size, "images") if column.size else METRICS[column.kind].images
+    counts = [value_at(facts, counted or ("",)) for _, facts in runs]
     if counts[0] is not None:
         cell["images"] = min(counts)
     missing = {s for _, facts in runs for s, part in facts.get("sets", {}).items() if part is None}
@@ -47,6 +50,8 @@ def make_cell(spec: TableSpec, row: str, dataset: str, name: str, published: dic
         cell["sets_not_run"] = " ".join(sorted(missing))
     if known := runs[0][1].get("cases"):
         cell |= {"guessed_images": known["guessed_images"], "shared_cases": known["shared"]}
+    if column.outline and (outline := runs[0][1]["boundary"]):
+        cell |= {"tolerance": outline["tolerance"], "unit": outline["unit"]}
     if column.extractor:
         made = runs[0][1][column.extractor]
         cell["extractor"] = f"{made['extractor']}, {made['resize']}"

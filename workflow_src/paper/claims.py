@@ -147,7 +147,11 @@ def published_effect(claim: Claim, published: dict) -> float | None:
 def why_not(claim: Claim, spec: TableSpec | None, reduced: list[str]) -> str:
     """Why a study cannot speak about a claim; empty if it can."""
     rows = [row for row in (claim.row, claim.than) if row]
-    if spec is None or claim.dataset not in spec.datasets or claim.column not in spec.columns:
+    if (
+        spec is None
+        or claim.dataset not in spec.datasets
+        or claim.column not in (*spec.columns, *spec.more)
+    ):
         return "this study's tables do not have it"
     if missing := [row for row in rows if row not in spec.rows]:
         return f"not in this study: {', '.join(missing)}"

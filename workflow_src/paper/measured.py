@@ -80,15 +80,19 @@ def values_by_seed(spec: TableSpec, row: str, dataset: str, column: Column) -> d
 def training_scores(runs: Runs, column: Column) -> pd.DataFrame:
     """Scores of the images that all trainings were scored on, in the file's unit; copies left out.
 
+    Of a column over one size of lesions, of these images alone.
+
     Returns:
         A column a training, and the images' source, stem and case as the index.
     """
-    text = dict.fromkeys(("stem", "source", "case", "duplicate_of"), str)
+    text = dict.fromkeys(("stem", "source", "case", "duplicate_of", "lesion_size"), str)
     found = []
     for path, _ in runs:
         beside = path.with_name(METRICS[column.kind].per_image)
         table = pd.read_csv(beside, dtype=text, keep_default_na=False)
         table = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
+        if column.size:
+            table = table[table.lesion_size == column.size]
         index = pd.MultiIndex.from_frame(table[["source", "stem", "case"]])
         values = table[column.per_image].astype(float).to_numpy()
         found.append(pd.Series(values, index))

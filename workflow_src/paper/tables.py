@@ -1,12 +1,13 @@
 """Writes a table: csv with all that is known, Markdown and LaTeX as the paper lays it out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import get_args
 
 import pandas as pd
 
 from workflow_src.paper.floors import remarks as distance_remarks
 from workflow_src.paper.measured import TableSpec
-from workflow_src.study.columns import COLUMNS, METRICS
+from workflow_src.study.columns import COLUMNS, METRICS, Size
 
 
 def signed(value: float, name: str) -> str:
@@ -88,7 +89,8 @@ def protocol(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
     """What the numbers are over: seeds, and images of each data set."""
     lines = [f"Seeds: {', '.join(map(str, spec.seeds))}."]
     if "images" in cells:
-        ours = cells[~cells.row.isin(list(spec.real))].dropna(subset="images")
+        whole = ~cells.column.map(lambda name: bool(COLUMNS[name].size))
+        ours = cells[whole & ~cells.row.isin(list(spec.real))].dropna(subset="images")
         for dataset, part in ours.groupby("dataset", sort=False):
             kinds = part.groupby(part.column.map(lambda name: COLUMNS[name].kind), sort=False)
             counts = [f"{found.images.min():.0f} {METRICS[kind].counted}" for kind, found in kinds]
@@ -123,7 +125,7 @@ def notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
         lines.append(f"Square brackets: 95 % interval over {'; or over '.join(over)}.")
         if "cases" in over:
             lines.append("An interval over cases alone is about one trained network, not a method.")
-    lines += case_notes(cells, spec)
+    lines += case_notes(cells, spec) + score_notes(cells, spec)
     if "sets_not_run" in cells:
         for dataset, part in cells.dropna(subset="sets_not_run").groupby("dataset", sort=False):
             missing = ", ".join(sorted({n for text in part.sets_not_run for n in text.split()}))
@@ -151,6 +153,39 @@ def case_notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
             for dataset, part in cells[cells[name] > 0].groupby("dataset", sort=False):
                 lines.append(f"{spec.datasets[dataset]}: {text.format(int(part[name].max()))}.")
     return lines
+
+
+def score_notes(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
+    """How scores by lesion size are parted, and in what unit outlines are compared."""
+    lines = []
+    if "small_below" in cells:
+        sized = cells.dropna(subset="small_below").drop_duplicates("dataset")
+        for cell in sized.itertuples():
+            counts = ", ".join(
+                f"{part.images.min():.0f} {size}"
+                for size, part in _by_size(cells[cells.dataset == cell.dataset])
+            )
+            lines.append(
+                f"{spec.datasets[cell.dataset]}, by lesion size, in the csv where not shown: small "
+                f"below {cell.small_below:.3g} % of the image, large from {cell.large_from:.3g} %, "
+                f"the thirds of the training set's lesions; images: {counts}."
+            )
+    if "tolerance" in cells:
+        for cell in cells.dropna(subset="tolerance").drop_duplicates("dataset").itertuples():
+            lines.append(
+                f"{spec.datasets[cell.dataset]}, outlines: in {cell.unit}; surface Dice at a "
+                f"tolerance of {cell.tolerance:g}; a prediction without a lesion counts as far off "
+                "as the image's diagonal."
+            )
+    return lines
+
+
+def _by_size(cells: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The cells of each size of lesions of which there are images."""
+    for size in get_args(Size):
+        part = cells[cells.column.map(lambda name, size=size: COLUMNS[name].size == size)]
+        if "images" in part and part.images.notna().any():
+            yield size, part
 
 
 def p_text(p: float) -> str:

@@ -5,7 +5,8 @@ A new column is an entry of COLUMNS, and a step that writes its value into a met
 * An existing kind of METRICS: let the step that writes these files write one more key, and name it
   in `path`. The file is JSON; its value is a number in the file's own unit, which `scale` brings to
   the table's, or null where it was not measured. `per_image` names a column of the metrics.csv
-  beside the file, one row an image, if the value is the mean of one.
+  beside the file, one row an image, if the value is the mean of one; `size`, if it is the mean over
+  the images of one size of lesions alone.
 * A new kind: an entry of METRICS says where its files lie, and a rule makes them there.
 
 Nothing else lists columns: which tables may show one, its heading, its format, its tests and its
@@ -14,11 +15,12 @@ arrow follow from the entry.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from workflow_src.study.registries import EXTRACTORS
 
 Best = Literal["low", "high", ""]
+Size = Literal["small", "medium", "large"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ METRICS = {
         "scores/{dataset}/{row}/seed{seed}/metrics.json", "models",
         ("all", "images"), "test images", "metrics.csv",
     ),
+    "case_score": MetricsFile(
+        "scores/{dataset}/{row}/seed{seed}/cases.json", "models",
+        ("all", "cases"), "test cases", "cases.csv",
+    ),
     "cost": MetricsFile("cost/{dataset}/{row}.json", "models"),
 }  # fmt: skip
 
@@ -74,6 +80,8 @@ class Column:
         extractor: whose features it is made from.
         per_image: column of the file's `per_image` table that it is the mean of, for intervals and
             tests.
+        size: of the lesions of the images that it is over; None for all images.
+        outline: whether it compares outlines, in mm or pixels.
         count: whether it counts something: whole, with commas, in millions from one million on.
         verdict: words for true and for false where the value is not a number; the file then lists
             under "because" what made it false.
@@ -88,6 +96,8 @@ class Column:
     scale: float = 1.0
     extractor: str = ""
     per_image: str = ""
+    size: Size | None = None
+    outline: bool = False
     count: bool = False
     verdict: tuple[str, str] | None = None
     worst: dict[str, Callable] = field(default_factory=dict)
@@ -129,6 +139,16 @@ def _by_features(extractor: str) -> dict[str, Column]:
     }
 
 
+def _by_size(name: str, title: str, kind: str, measure: str) -> dict[str, Column]:
+    """A measure over the images of each third of the lesions."""
+
+    def column(size: Size) -> Column:
+        path = ("by_size", size, measure)
+        return Column(f"{title}, {size}", kind, path, "high", 1, 100, per_image=measure, size=size)
+
+    return {f"{name}_{size}": column(size) for size in get_args(Size)}
+
+
 COLUMNS = {
     "fid": Column(
         "FID", "fidelity", ("inception", "distance"), "low", 2, extractor="inception"
@@ -147,6 +167,7 @@ COLUMNS = {
     "faithfulness": Column(
         "mask Dice", "faithfulness", ("all", "dice"), "high", 1, 100, per_image="dice"
     ),
+    **_by_size("faithfulness", "mask Dice", "faithfulness", "dice"),
     "stability": Column(
         "Stability", "stability", ("stable",), verdict=("Stable", "Unstable"),
         worst={"not_finite": max, "loss_spike": max, "gradient_spike": max, "weight_max": max,
@@ -160,6 +181,34 @@ COLUMNS = {
     ),
     "dice_256": Column(
         "mDice, 256 thresholds", "score", ("all", "dice_256"), "high", 1, 100, per_image="dice_256"
+    ),
+    **_by_size("dice", "mDice", "score", "dice"),
+    **_by_size("iou", "mIoU", "score", "iou"),
+    "dice_case": Column(
+        "Dice of a case", "case_score", ("all", "dice"), "high", 1, 100, per_image="dice"
+    ),
+    "iou_case": Column(
+        "IoU of a case", "case_score", ("all", "iou"), "high", 1, 100, per_image="iou"
+    ),
+    "nsd": Column(
+        "surface Dice", "score", ("all", "nsd"), "high", 1, 100, per_image="nsd", outline=True
+    ),
+    "hd95": Column(
+        "HD95", "score", ("all", "hd95"), "low", 1, per_image="hd95", outline=True
+    ),
+    "sensitivity": Column(
+        "sensitivity", "score", ("all", "sensitivity"), "high", 1, 100, per_image="sensitivity"
+    ),
+    "precision": Column(
+        "precision", "score", ("all", "precision"), "high", 1, 100, per_image="precision"
+    ),
+    "lesion_recall": Column(
+        "lesions found %", "score", ("all", "lesion_recall"), "high", 1, 100,
+        per_image="lesion_recall",
+    ),
+    "false_lesions": Column(
+        "false lesions an image", "score", ("all", "false_lesions"), "low", 2,
+        per_image="false_lesions",
     ),
     "parameters": Column("Params", "cost", ("parameters",), "low", 0, count=True),
     "gflops": Column("GFLOPs", "cost", ("gflops",), "low", 3),

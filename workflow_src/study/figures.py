@@ -22,6 +22,8 @@ FIGURES = {
     "segmenter_training": "Training curves of the segmenters",
     "accuracy_cost": "Accuracy against cost",
     "dice_sets": "Dice by test set",
+    "dice_by_size": "Dice by lesion size",
+    "mask_dice_by_size": "Mask Dice by lesion size",
     "published": "Measured against published",
 }
 
@@ -34,7 +36,9 @@ def figures_of(config: dict) -> list[str]:
     if cost_table(config) is None:
         lacking.add("accuracy_cost")
     if score_table(config) is None:
-        lacking.add("dice_sets")
+        lacking |= {"dice_sets", "dice_by_size"}
+    if faithfulness_table(config) is None:
+        lacking.add("mask_dice_by_size")
     if not shown_segmenters(config):
         lacking.add("segmenter_training")
     return [name for name in FIGURES if name not in lacking]
@@ -70,12 +74,18 @@ def copies_extractor(config: dict) -> str:
 
 def cost_table(config: dict) -> str | None:
     """The table that accuracy against cost is drawn from; None if no table shows both."""
-    return table_showing(config, config["figures"]["dataset"], "parameters", "gflops", "dice")
+    columns = ("parameters", "gflops", "dice")
+    return table_showing(config, "models", config["figures"]["dataset"], *columns)
 
 
 def score_table(config: dict) -> str | None:
     """The table whose models' Dice and training curves are drawn; None if no table shows Dice."""
-    return table_showing(config, config["figures"]["dataset"], "dice")
+    return table_showing(config, "models", config["figures"]["dataset"], "dice")
+
+
+def faithfulness_table(config: dict) -> str | None:
+    """The table whose methods' mask Dice is drawn; None if no table shows it."""
+    return table_showing(config, "methods", config["figures"]["dataset"], "faithfulness")
 
 
 def shown_segmenters(config: dict) -> list[str]:

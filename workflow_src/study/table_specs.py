@@ -154,11 +154,11 @@ def cost_files(config: dict) -> dict[str, str]:
     return found
 
 
-def table_showing(config: dict, dataset: str, *columns: str) -> str | None:
-    """The first table of models that shows these columns of a data set; None if none does."""
+def table_showing(config: dict, of: str, dataset: str, *columns: str) -> str | None:
+    """The first table of such rows that shows these columns of a data set; None if none does."""
     for name in tables_in_order(config):
         table = config["tables"][name]
         shows = dataset in table["datasets"] and set(columns) <= set(table["columns"])
-        if table["of"] == "models" and shows:
+        if table["of"] == of and shows:
             return name
     return None
