@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder
+from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
 from workflow_src.data.augmentation import moved_pair, recoloured
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
@@ -21,7 +21,7 @@ from workflow_src.study.synthesis import Masks
 
 def main(
     data: Path,
-    output: Path,
+    output: OutputFolder,
     per_mask: float,
     masks: Masks,
     seed: int = 0,

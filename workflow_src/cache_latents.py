@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
 
 
 def main(
     data: Path,
-    output: Path,
+    output: OutputFolder,
     prompt: str,
     backbone: Path | None = None,
     autoencoder: Path | None = None,

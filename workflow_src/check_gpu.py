@@ -36,7 +36,7 @@ def main(
     A try of some stages, or at another width, goes to a file of its own: no prediction reads it.
 
     Args:
-        output: folder of results, a file for each kind of device.
+        output: where results go, a file for each kind of device.
         device: to try.
         stages: to try; all by default.
         size: side length of images for synthesis and nnU-Net.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
 from workflow_src.data.arrays import file_sha256
@@ -13,7 +13,7 @@ from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.features import described, extract, make_extractor
 
 
-def main(data: Path, output: Path, extractors: dict[str, dict], batch: int = 32) -> None:
+def main(data: Path, output: OutputFolder, extractors: dict[str, dict], batch: int = 32) -> None:
     """Extract features of all images, whatever their split.
 
     Args:

@@ -1,10 +1,8 @@
 """Fetch PraNet's polyp sets: 1,450 training images and five test sets."""
 
-from pathlib import Path
-
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import require_space, write_json
+from workflow_src.common.outputs import OutputFolder, require_space, write_json
 from workflow_src.data.archives import unpack
 from workflow_src.data.arrays import file_sha256
 from workflow_src.data.download import download
@@ -16,7 +14,7 @@ GIBIBYTE = 2**30
 UNPACKED = 2 * GIBIBYTE  # PraNet's larger archive holds a fifth of it
 
 
-def main(output: Path, archives: dict[str, str], sha256: dict[str, str | None]) -> None:
+def main(output: OutputFolder, archives: dict[str, str], sha256: dict[str, str | None]) -> None:
     """Fetch the polyp sets.
 
     Args:

@@ -8,14 +8,14 @@ from tqdm import tqdm
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
-from workflow_src.common.outputs import whole_folder
+from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import check_file, loaded_array
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import synthetic_records
 
 
-def main(data: Path, shards: list[Path], output: Path, method: str) -> None:
+def main(data: Path, shards: list[Path], output: OutputFolder, method: str) -> None:
     """Join shards.
 
     Args:

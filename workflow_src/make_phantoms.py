@@ -9,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json, write_text
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json, write_text
 from workflow_src.data.phantoms import kidney_phantom, polyp_phantom
 from workflow_src.study.phantoms import Phantom
 
@@ -56,7 +56,7 @@ def write_kidneys(folder: Path, phantom: Phantom) -> None:
         nib.save(nib.Nifti1Image(labels, affine), case / "segmentation.nii.gz")
 
 
-def main(output: Path, phantom: Phantom) -> None:
+def main(output: OutputFolder, phantom: Phantom) -> None:
     """Write a phantom set.
 
     Args:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import require_space, whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
@@ -15,7 +15,7 @@ from workflow_src.study.downstream import Network
 
 
 def main(
-    data: Path, output: Path, lesion: str, network: Network | None = None, threads: int = 1
+    data: Path, output: OutputFolder, lesion: str, network: Network | None = None, threads: int = 1
 ) -> None:
     """Plan and preprocess.
 

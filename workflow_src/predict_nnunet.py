@@ -8,7 +8,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder
+from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import PredictionWriter
@@ -20,7 +20,7 @@ from workflow_src.downstream.checkpoints import load_checkpoint
 def main(
     model: Path,
     data: Path,
-    output: Path,
+    output: OutputFolder,
     mirror: bool,
     split: Literal["train", "val", "test"] = "test",
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder
+from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
@@ -18,7 +18,7 @@ SCRIPT = "workflow_src.predict_segmenter"
 def main(
     model: Path,
     data: Path,
-    output: Path,
+    output: OutputFolder,
     split: Literal["train", "val", "test"] = "test",
     batch: int = 16,
 ) -> None:

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.outputs import OutputFolder
 from workflow_src.data.preparation import prepare
 from workflow_src.study.reading import Reading
 
 
 def main(
-    root: Path, output: Path, reading: Reading, size: int | None = None, threads: int = 1
+    root: Path, output: OutputFolder, reading: Reading, size: int | None = None, threads: int = 1
 ) -> None:
     """Prepare a raw set.
 

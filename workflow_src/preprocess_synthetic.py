@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import require_space, whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import bytes_needed, preprocess_cases, write_raw
 
 
-def main(data: Path, plan: Path, output: Path, threads: int = 1) -> None:
+def main(data: Path, plan: Path, output: OutputFolder, threads: int = 1) -> None:
     """Preprocess synthetic images.
 
     Args:

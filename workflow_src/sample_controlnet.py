@@ -15,7 +15,7 @@ from tqdm import tqdm
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import (
-    refuse_foreign,
+    OutputFolder,
     require_space,
     whole_folder,
     write_json,
@@ -36,7 +36,7 @@ SCRIPT, MARKER = "workflow_src.sample_controlnet", "samples.json"
 def main(
     backbone: Path,
     trained: Path,
-    output: Path,
+    output: OutputFolder,
     prompt: str,
     recipe: SamplingRecipe,
     data: Path | None = None,
@@ -66,10 +66,10 @@ def main(
 
     if (data is None) == (masks is None):
         raise InputError("give either --data or --masks")
-    if masks is not None:
-        if size is None:
-            raise InputError("--masks needs --size, the side length the ControlNet was trained at")
-        refuse_foreign(output, MARKER, "--output")
+    if masks is not None and (size is None or size < 1):
+        raise InputError("--masks needs --size, the side length the ControlNet was trained at")
+    if not 0 <= shard < shards:
+        raise InputError(f"--shard {shard} of --shards {shards}: give one from 0 to {shards - 1}")
     sampler = Sampler(backbone, trained, prompt, recipe, best_device())
     facts = {
         "recipe": recipe.complete(),

@@ -8,7 +8,7 @@ import numpy as np
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import check_file, loaded_arrays
 from workflow_src.data.prepared import PreparedSet
@@ -16,7 +16,7 @@ from workflow_src.metrics.floors import floor, sizes
 from workflow_src.metrics.neighbours import copies, nearest_of
 
 
-def main(data: Path, features: Path, output: Path, per_mask: float = 1.0) -> None:
+def main(data: Path, features: Path, output: OutputFolder, per_mask: float = 1.0) -> None:
     """Score the training images' halves against each other, and test against training images.
 
     Args:

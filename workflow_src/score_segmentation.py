@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
@@ -78,7 +78,11 @@ def case_facts(prepared: PreparedSet, rows: np.ndarray) -> dict[str, int]:
 
 
 def main(
-    data: Path, predictions: Path, real: Path, output: Path, tolerance: float | None = None
+    data: Path,
+    predictions: Path,
+    real: Path,
+    output: OutputFolder,
+    tolerance: float | None = None,
 ) -> None:
     """Score predictions.
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import refuse_foreign, whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.image_files import image_files, read_image
 
@@ -29,7 +29,11 @@ OUTLINE_WIDTH = 1 / 150  # of the image's shorter side
 
 
 def main(
-    model: Path, images: Path, out: Path, threshold: float = 0.5, probabilities: bool = False
+    model: Path,
+    images: Path,
+    out: OutputFolder,
+    threshold: float = 0.5,
+    probabilities: bool = False,
 ) -> None:
     """Find lesions in a folder of images.
 
@@ -84,13 +88,9 @@ def main(
 
 
 def check_output(out: Path, images: Path) -> None:
-    """Refuse an output folder that holds anything but an earlier call's results.
-
-    A data set's own masks/ may lie there.
-    """
-    if out.resolve() == images.resolve():
-        raise InputError(f"--out {out} is the folder of the images: give another one")
-    refuse_foreign(out, MARKER, "--out")
+    """Refuse an output folder in which the images lie: they would be replaced."""
+    if images.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--images {images} lies in --out {out}: give another folder for --out")
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import write_json
+from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.synthesis import AutoencoderRecipe
 
 
-def main(data: Path, output: Path, recipe: AutoencoderRecipe, seed: int = 0) -> None:
+def main(data: Path, output: OutputFolder, recipe: AutoencoderRecipe, seed: int = 0) -> None:
     """Train an autoencoder.
 
     Args:

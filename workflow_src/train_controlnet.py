@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import write_json
+from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.arrays import file_sha256
@@ -23,7 +23,7 @@ def main(
     backbone: Path,
     data: Path,
     latents: Path,
-    output: Path,
+    output: OutputFolder,
     recipe: ControlNetRecipe,
     seed: int = 0,
     prompt: str = "",

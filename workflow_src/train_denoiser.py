@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import write_json
+from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.arrays import file_sha256
@@ -12,7 +12,7 @@ from workflow_src.study.synthesis import DenoiserRecipe
 
 
 def main(
-    autoencoder: Path, latents: Path, output: Path, recipe: DenoiserRecipe, seed: int = 0
+    autoencoder: Path, latents: Path, output: OutputFolder, recipe: DenoiserRecipe, seed: int = 0
 ) -> None:
     """Train the UNet of a small latent-diffusion model.
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import write_json
+from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.data.arrays import file_sha256
@@ -18,7 +18,7 @@ SCRIPT = "workflow_src.train_nnunet"
 
 def main(
     plan: Path,
-    output: Path,
+    output: OutputFolder,
     mix: Mix,
     recipe: NnunetRecipe,
     synthetic: Path | None = None,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import write_json
+from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.registry import place_of
 from workflow_src.common.resumable import State
@@ -15,7 +15,7 @@ from workflow_src.study.segmentation import SegmenterRecipe
 SCRIPT = "workflow_src.train_segmenter"
 
 
-def main(data: Path, output: Path, recipe: SegmenterRecipe, seed: int = 0) -> None:
+def main(data: Path, output: OutputFolder, recipe: SegmenterRecipe, seed: int = 0) -> None:
     """Train a segmenter.
 
     Args:

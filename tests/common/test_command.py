@@ -36,7 +36,7 @@ def test_a_file_that_does_not_exist_is_named(ended, tmp_path):
 @pytest.mark.parametrize(
     ("code", "words"),
     [(errno.EACCES, "may not be read or written"), (errno.ENOSPC, "the disk is full"),
-     (errno.EROFS, "read-only")],
+     (errno.EROFS, "read-only"), (errno.EIO, "the disk fails"), (errno.EISDIR, "give a file")],
 )  # fmt: skip
 def test_what_the_system_refuses_is_said_with_the_remedy(ended, code, words):
     def main():
@@ -48,7 +48,7 @@ def test_what_the_system_refuses_is_said_with_the_remedy(ended, code, words):
 
 def test_another_error_keeps_its_traceback(monkeypatch):
     def main():
-        raise OSError(errno.EIO, "broken")
+        raise OSError(errno.EPIPE, "broken")
 
     monkeypatch.setattr(sys, "argv", ["script"])
     with pytest.raises(OSError, match="broken"):

@@ -67,7 +67,7 @@ def stop_at(monkeypatch, step: int) -> None:
 def test_the_result_is_complete(law_run):
     assert {path.name for path in law_run.iterdir()} == {
         "controlnet", "decoder.safetensors", "law.safetensors", "log.csv", "recipe.json",
-        "delta_000000.npz", "delta_000004.npz", "delta_000009.npz",
+        ".workflow", "delta_000000.npz", "delta_000004.npz", "delta_000009.npz",
     }  # fmt: skip
     facts = json.loads((law_run / "recipe.json").read_text())
     assert facts["epochs"] == 9 * 4 / 11 and facts["recipe"]["gamma"] == 0.2

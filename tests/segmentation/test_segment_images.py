@@ -1,6 +1,7 @@
 """Masks and overlays for people's own images: any mode and size, and what is refused by name."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -119,8 +120,12 @@ def test_a_data_sets_own_masks_are_safe(untrained, images, tmp_path):
     (tmp_path / "masks").mkdir()
     Image.new("L", (4, 4)).save(tmp_path / "masks" / "colour.png")
     before = (tmp_path / "masks" / "colour.png").read_bytes()
-    with pytest.raises(InputError, match="holds other files: give a new or empty folder"):
-        segment_images.main(untrained("mkunet"), images, tmp_path)
+    model = shutil.move(untrained("mkunet"), tmp_path.with_name(f"{tmp_path.name}-model"))
+    with pytest.raises(InputError, match="holds .*, which this workflow did not write"):
+        elsewhere = shutil.copytree(images, tmp_path.with_name(f"{tmp_path.name}-images"))
+        segment_images.main(model, elsewhere, tmp_path)
+    with pytest.raises(InputError, match="--images .* lies in --out .*: give another folder"):
+        segment_images.main(tmp_path, images, tmp_path)
     assert (tmp_path / "masks" / "colour.png").read_bytes() == before
 
 
@@ -129,7 +134,7 @@ def test_a_data_sets_own_masks_are_safe(untrained, images, tmp_path):
     [
         ("nowhere", "out", {}, ["nowhere is not a folder"]),
         ("empty", "out", {}, ["empty holds no image", "*.png", "*.tiff"]),
-        ("images", "images", {}, ["is the folder of the images"]),
+        ("images", "images", {}, ["images lies in --out"]),
         ("images", "images/notes.txt", {}, ["notes.txt is a file"]),
         ("images", "out", {"threshold": 50}, ["--threshold 50", "between 0 and 1"]),
     ],

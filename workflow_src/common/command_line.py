@@ -2,11 +2,15 @@
 
 import atexit
 import errno
+import functools
 import gc
+import inspect
 import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from jsonargparse import auto_cli
 from pydantic import ValidationError
@@ -14,6 +18,7 @@ from pydantic import ValidationError
 from workflow_src.common.errors import InputError
 from workflow_src.common.gpus import require_gpus
 from workflow_src.common.jobs import end_with_snakemake
+from workflow_src.common.outputs import OutputFolder, claim
 from workflow_src.common.validation import one_line
 
 FILE_ERRORS = {
@@ -21,6 +26,9 @@ FILE_ERRORS = {
     errno.ENOSPC: "the disk is full: free some space, or move results/ to a larger disk",
     errno.EDQUOT: "your disk quota is used up: free some space, or move results/ elsewhere",
     errno.EACCES: "it may not be read or written: change its permissions, or give another path",
+    errno.EISDIR: "it is a folder: give a file",
+    errno.ENOTDIR: "a part of the path is a file: give another path",
+    errno.EIO: "the disk fails to read or write: check it, then start again",
     errno.EROFS: "the file system is read-only: move results/ to one that can be written",
 }
 # Imports make a million objects that stay. Looking for garbage among them every 700, as Python
@@ -41,7 +49,7 @@ def run(main: Callable[..., None]) -> None:
         atexit.register(_leave, succeeded)
     try:
         require_gpus()
-        auto_cli(main, as_positional=False)
+        auto_cli(claiming(main), as_positional=False)
     except ValidationError as error:  # what no option alone is wrong in
         sys.exit(f"error: {one_line(error)}")
     except (InputError, FloatingPointError) as error:
@@ -63,3 +71,21 @@ def _leave(succeeded: list[bool]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def claiming(main: Callable[..., None]) -> Callable[..., None]:
+    """A `main` that takes its output folders before it does anything, or refuses them."""
+    parameters = inspect.signature(main).parameters.items()
+    folders = [name for name, given in parameters if given.annotation is OutputFolder]
+
+    @functools.wraps(main)
+    def claimed(**given: Any) -> None:
+        files = []
+        for name in folders:
+            paths = [path for key, path in given.items() if key != name and isinstance(path, Path)]
+            if any(path.resolve() == given[name].resolve() for path in paths):
+                raise InputError(f"--{name} {given[name]} is read too: give another folder")
+            files.append(claim(given[name], f"--{name}"))
+        main(**given)
+
+    return claimed

@@ -1,14 +1,21 @@
 """Outputs that appear whole or not at all, and folders that are not ours."""
 
+import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType, TextIO
 
 from workflow_src.common.errors import InputError
+
+SIGN = ".workflow"  # in a folder that a step made: what lies there is the workflow's to replace
+PATIENCE = 30  # seconds that a call waits for another one to leave its folder
+
+OutputFolder = NewType("OutputFolder", Path)  # of a step: claimed before the step begins
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -29,14 +36,23 @@ def write_text(path: Path, content: str) -> None:
 def whole_folder(target: Path, marker: str) -> Iterator[Path]:
     """Fill a folder beside its place and move its content there once it is whole.
 
+    A kill between two of the moves leaves a folder without its marker, which the next call fills.
+
     Args:
         target: where the content is to lie.
         marker: the file whose presence says that the folder is whole; moved last.
 
     Yields:
         The empty folder to write into. If the block raises, it is removed.
+
+    Raises:
+        InputError: as `claim`.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    with claim(target):
+        yield from _filled(target, marker)
+
+
+def _filled(target: Path, marker: str) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -48,21 +64,50 @@ def whole_folder(target: Path, marker: str) -> Iterator[Path]:
     move_into(partial, target, marker)
 
 
-def refuse_foreign(folder: Path, marker: str, option: str) -> None:
-    """Refuse an output folder of the user's that holds anything but an earlier call's results.
+def claim(folder: Path, option: str = "--output") -> TextIO:
+    """Take an output folder: no other process may write into it as long as the file is open.
+
+    A step signs the folder that it makes. It refuses one that holds what no step wrote, so that
+    nothing of the user's is replaced. Folders that other steps signed may lie in it.
 
     Args:
         folder: where the results are to lie.
-        marker: the file that says that they are an earlier call's.
         option: the one that names the folder.
 
+    Returns:
+        The open file of the sign. The lock on it ends with the process, however that ends.
+
     Raises:
-        InputError: if it is a file, or holds other files.
+        InputError: if it is a file, holds anything else, or another process is writing into it.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{option} {folder} is a file: give a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
-        raise InputError(f"{option} {folder} holds other files: give a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / SIGN).is_file():
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith(".") and not (path / SIGN).is_file():
+                raise InputError(
+                    f"{option} {folder} holds {path.name}, which this workflow did not write: give "
+                    "a new or empty folder"
+                )
+    file = open(folder / SIGN, "a")  # noqa: SIM115 - closed by the caller
+    if int(os.environ.get("RANK", 0)):  # the first of several processes has locked it for all
+        return file
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > until:
+                file.close()
+                raise InputError(
+                    f"another process is writing into {option} {folder}: wait until it has ended, "
+                    "or give another folder"
+                ) from None
+            time.sleep(0.2)
+        except OSError:  # a file system without locks
+            return file
 
 
 def move_into(source: Path, target: Path, marker: str) -> None:

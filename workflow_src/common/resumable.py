@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
-from workflow_src.common.outputs import move_into
+from workflow_src.common.outputs import claim, move_into
 
 
 class State:
@@ -31,6 +31,7 @@ class State:
         text = json.dumps([code_hash(script, *members), shaped_by], sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = self.output / f".state-{self.key}"
+        self._claim = claim(self.output)  # as long as this lives
         others = [p for p in self.output.glob(".state-*") if p != self.folder]
         for other in others:  # made by other settings, code or data: of no use to this run
             print(f"{other.name} belongs to another recipe or code: not resumed, removed")
