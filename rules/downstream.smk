@@ -29,6 +29,33 @@ rule plan_nnunet:
         " --lesion {params.lesion:q} {params.network:q} --threads {threads:q} > {log:q} 2>&1"
 
 
+rule plan_resenc:
+    input:
+        plan="<results>/nnunet/{dataset}/plan/plan.json",
+    output:
+        "<results>/nnunet/{dataset}/resenc_{preset}/plan.json",
+    log:
+        "<logs>/plan_resenc/{dataset}-{preset}.log",
+    benchmark:
+        "<benchmarks>/plan_resenc/{dataset}-{preset}.tsv"
+    wildcard_constraints:
+        preset="m|l|xl",
+    conda:
+        "../envs/workflow.yaml"
+    threads: ask("plan_resenc", "threads")
+    resources:
+        mem_mb=growing("plan_resenc", "mem_mb"),
+        runtime=growing("plan_resenc", "runtime"),
+    params:
+        code=code("plan_resenc"),
+        plan=subpath(input.plan, parent=True),
+        output=subpath(output[0], parent=True),
+        network=network_option,
+    shell:
+        "python -m workflow_src.plan_resenc --plan {params.plan:q} --output {params.output:q}"
+        " --preset {wildcards.preset:q} {params.network:q} > {log:q} 2>&1"
+
+
 rule augment_real:
     input:
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
@@ -88,6 +115,8 @@ rule train_nnunet:
     input:
         plan="<results>/nnunet/{dataset}/plan/plan.json",
         synthetic=mix_synthetic,
+        resenc=mix_preset,
+        judged=mix_judged,
     output:
         "<results>/models/{dataset}/nnunet-{mix}/seed{seed}/recipe.json",
     log:
@@ -107,14 +136,14 @@ rule train_nnunet:
         plan=subpath(input.plan, parent=True),
         output=subpath(output[0], parent=True),
         mix=mix_recipe,
-        synthetic=mix_option,
+        sources=mix_options,
         recipe=nnunet_recipe,
         gpus=max(ask("train_nnunet", "gpu"), 1),
         launch=on_gpus,
     shell:
         "{params.launch:q} -m workflow_src.train_nnunet --plan {params.plan:q}"
-        " --output {params.output:q}"
-        " --mix {params.mix:q} {params.synthetic:q} --recipe {params.recipe:q}"
+        " --output {params.output:q} --mix {params.mix:q} {params.sources:q}"
+        " --recipe {params.recipe:q}"
         " --seed {wildcards.seed:q} --threads {threads:q} --gpus {params.gpus:q} > {log:q} 2>&1"
 
 

@@ -247,6 +247,26 @@ use rule plot_dice_by_size as plot_mask_dice_by_size with:
         settings=options(dataset=FIGURE_DATA, column="faithfulness"),
 
 
+use rule plot_dice_sets as plot_fractions with:
+    input:
+        metrics=metrics_of(
+            fraction_table,
+            f"a table of mixes with dice of {FIGURE_DATA} that have real images in part",
+        ),
+    output:
+        pictures("fractions"),
+    log:
+        "<logs>/plot_fractions.log",
+    benchmark:
+        "<benchmarks>/plot_fractions.tsv"
+    params:
+        code=code("plot_fractions"),
+        step="plot_fractions",
+        files=files(spec=spec_by(fraction_table)),
+        names=shown_by(fraction_table),
+        settings=options(dataset=FIGURE_DATA, parts=as_text(real_fractions(config))),
+
+
 use rule plot_delta_maps as plot_published with:
     input:
         tables=files_of_tables(*TABLE_NAMES.values(), suffixes=["csv"]),

@@ -122,7 +122,7 @@ rule measure_cost:
 
 use rule measure_cost as measure_cost_nnunet with:
     input:
-        plan="<results>/nnunet/{dataset}/plan/plan.json",
+        plan=mix_plan,
     output:
         "<results>/cost/{dataset}/nnunet-{mix}.json",
     log:

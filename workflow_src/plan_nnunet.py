@@ -57,6 +57,11 @@ def main(
             "network": network.complete() if network else None,
             "plans": file_sha256(folder / f"{nnunet.PLANS}.json"),
             "cases": by_split,
+            "groups": {
+                n: prepared.index.case[r]
+                for n, r in zip(names, rows, strict=True)
+                if prepared.index.split[r] == "train"
+            },
             "provenance": provenance("workflow_src.plan_nnunet"),
         }
         write_json(folder / "plan.json", facts)

@@ -22,6 +22,8 @@ def main(
     mix: Mix,
     recipe: NnunetRecipe,
     synthetic: Path | None = None,
+    resenc: Path | None = None,
+    judged: Path | None = None,
     seed: int = 0,
     threads: int = 1,
     gpus: int = 1,
@@ -34,16 +36,22 @@ def main(
         mix: which images to train on.
         recipe: settings.
         synthetic: folder that `preprocess_synthetic` wrote, if the mix has synthetic images.
-        seed: of weights, order and augmentation.
+        resenc: folder that `plan_resenc` wrote, if the mix has one of its presets.
+        judged: scores of the synthetic images against their masks, as `score_segmentation` wrote
+            them, if the mix keeps those alone whose masks are found.
+        seed: of weights, order and augmentation, and of which real images are in.
         threads: what the job may use.
         gpus: GPUs to train on, where there are any.
     """
-    facts, cases = choose_cases(plan, mix, synthetic)
+    facts, cases = choose_cases(
+        plan, mix, synthetic=synthetic, resenc=resenc, judged=judged, seed=seed
+    )
     facts |= {"recipe": recipe.complete(), "seed": seed}
     state = State(output, SCRIPT, facts)
     nnunet.set_environment(state.folder, threads)
     name = json.loads((plan / "plan.json").read_text())["dataset"]
-    assemble(plan, synthetic, state.folder / "preprocessed" / name, cases, recipe, seed)
+    preprocessed = state.folder / "preprocessed" / name
+    assemble(plan, synthetic, preprocessed, cases, recipe, seed, resenc)
 
     import torch
     from nnunetv2.run.run_training import run_training

@@ -12,10 +12,37 @@ def mix_synthetic(wildcards):
     return f"<results>/nnunet/{wildcards.dataset}/synthetic/{method}/seed{wildcards.seed}/cases.json"
 
 
-def mix_option(wildcards, input):
-    """The folder of a mix's synthetic cases, as an option."""
-    cases = input.get("synthetic")
-    return option("synthetic", Path(cases).parent if cases else None)
+def mix_preset(wildcards):
+    """The plan of a mix's preset of nnU-Net, if it has one."""
+    preset = MIXES[wildcards.mix]["resenc"]
+    if not preset:
+        return []
+    return f"<results>/nnunet/{wildcards.dataset}/resenc_{preset}/plan.json"
+
+
+def mix_judged(wildcards):
+    """How well the masks of a mix's synthetic images are found, if it keeps these alone."""
+    mix = MIXES[wildcards.mix]
+    if mix["found"] is None:
+        return []
+    place = f"{wildcards.dataset}/{mix['method']}/seed{wildcards.seed}"
+    return f"<results>/faithfulness/{place}/metrics.json"
+
+
+def mix_plan(wildcards):
+    """The plan of a mix's network."""
+    default = f"<results>/nnunet/{wildcards.dataset}/plan/plan.json"
+    return mix_preset(wildcards) or default
+
+
+def mix_options(wildcards, input):
+    """The folders of a mix's synthetic cases, its preset's plan and its scores, as options."""
+    return [
+        word
+        for name in ("synthetic", "resenc", "judged")
+        if (file := input.get(name))
+        for word in option(name, Path(file).parent)
+    ]
 
 
 def mix_recipe(wildcards):

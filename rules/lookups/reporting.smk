@@ -6,7 +6,9 @@ from workflow_src.study.figures import (
     cost_table,
     delta_method,
     faithfulness_table,
+    fraction_table,
     law_settings,
+    real_fractions,
     score_table,
     shown_segmenters,
 )

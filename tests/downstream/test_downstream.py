@@ -2,14 +2,22 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import blosc2
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from workflow_src import measure_cost, plan_nnunet, preprocess_synthetic, train_nnunet
+from workflow_src import (
+    measure_cost,
+    plan_nnunet,
+    preprocess_synthetic,
+    train_nnunet,
+)
 from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet, PreparedWriter, Record
@@ -113,6 +121,63 @@ def test_the_plan_has_the_network_that_was_asked_for_and_no_copies(plan):
     assert len(list(plan.rglob("*.b2nd"))) == 2 * 12
 
 
+# What of a plan preprocessing depends on.
+PREPROCESSING = ("data_identifier", "preprocessor_name", "normalization_schemes",
+                 "use_mask_for_norm", "spacing", "resampling_fn_data", "resampling_fn_seg",
+                 "resampling_fn_data_kwargs", "resampling_fn_seg_kwargs")  # fmt: skip
+
+
+def plan_resenc(plan: Path, output: Path, preset: str, *options: str) -> Path:
+    """Plan by a preset, in a process of its own: nnU-Net reads its variables once."""
+    command = [sys.executable, "-m", "workflow_src.plan_resenc", "--plan", plan]
+    command += ["--output", output, "--preset", preset, *options]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.fixture(scope="module")
+def resenc(plan, tmp_path_factory) -> Path:
+    """The plan of a preset, its network as small as the default's."""
+    network = json.dumps(STAGES.complete())
+    return plan_resenc(plan, tmp_path_factory.mktemp("resenc"), "m", "--network", network)
+
+
+def test_a_preset_plans_another_network_for_the_same_cases(plan, resenc, tmp_path):
+    default, small = (
+        json.loads((folder / "nnUNetPlans.json").read_text()) for folder in (plan, resenc)
+    )
+    plan_resenc(plan, tmp_path / "l", "l")
+    large = json.loads((tmp_path / "l" / "nnUNetPlans.json").read_text())
+    for plans in (small, large):
+        settings = plans["configurations"]["2d"]
+        assert settings["architecture"]["network_class_name"].endswith("ResidualEncoderUNet")
+        for key in PREPROCESSING:
+            assert settings[key] == default["configurations"]["2d"][key], key
+        intensities = "foreground_intensity_properties_per_channel"
+        assert plans[intensities] == default[intensities]
+    kwargs = large["configurations"]["2d"]["architecture"]["arch_kwargs"]
+    assert kwargs["n_blocks_per_stage"][:3] == [1, 3, 4]
+    networks = [measure_cost.planned_network(folder) for folder in (plan, resenc)]
+    assert len({type(network) for network in networks}) == 2
+    assert sorted(path.name for path in resenc.iterdir()) == [
+        "dataset.json", "nnUNetPlans.json", "plan.json"
+    ]  # fmt: skip
+
+
+def test_a_mix_trains_by_the_plan_of_its_preset_alone(plan, resenc, tmp_path):
+    mix = Mix(resenc="m")
+    facts, cases = train_nnunet.choose_cases(plan, mix, None, resenc)
+    assert facts["plan"] == json.loads((resenc / "plan.json").read_text())["plans"]
+    train_nnunet.assemble(plan, None, tmp_path, cases, NnunetRecipe(), seed=0, resenc=resenc)
+    made = json.loads((tmp_path / "nnUNetPlans.json").read_text())
+    made.pop("workflow")
+    assert made == json.loads((resenc / "nnUNetPlans.json").read_text())
+    for asked, given in ((Mix(resenc="l"), resenc), (Mix(), resenc), (mix, None)):
+        with pytest.raises(InputError, match="was planned by"):
+            train_nnunet.choose_cases(plan, asked, None, given)
+
+
 def test_synthetic_cases_are_preprocessed_by_the_same_plan(synthetic, synthetic_set):
     made = json.loads((synthetic / "cases.json").read_text())["cases"]
     assert made == [f"synthetic_{row:06d}" for row in range(14)]
@@ -128,7 +193,7 @@ def test_synthetic_cases_are_preprocessed_by_the_same_plan(synthetic, synthetic_
         (Mix(), 11, 0),
         (Mix(method="law"), 11, 11),
         (Mix(method="law", ratio=0.5), 11, 6),
-        (Mix(real=False, method="law", ratio=14 / 11), 0, 14),
+        (Mix(real_fraction=0, method="law", ratio=14 / 11), 0, 14),
     ],
 )
 def test_a_mix_has_the_counts_of_its_settings_and_validates_on_real_images(
@@ -144,7 +209,7 @@ def test_a_mix_has_the_counts_of_its_settings_and_validates_on_real_images(
 
 def test_a_part_of_the_synthetic_images_is_spread_over_all_masks(plan, synthetic):
     for ratio, expected in ((0.5, [0, 1, 3, 5, 7, 9]), (14 / 11, range(14))):
-        mix = Mix(real=False, method="law", ratio=ratio)
+        mix = Mix(real_fraction=0, method="law", ratio=ratio)
         _, cases = train_nnunet.choose_cases(plan, mix, synthetic)
         assert cases["train"] == [f"synthetic_{number:06d}" for number in expected]
 
@@ -155,7 +220,7 @@ def test_a_part_of_the_synthetic_images_is_spread_over_all_masks(plan, synthetic
         (Mix(method="law"), False, ["law", "--synthetic"]),
         (Mix(method="law", ratio=2.0), True, ["14 synthetic images", "22", "per_mask"]),
         (Mix(method="law", ratio=0.01), True, ["ratio 0.01 of 11 images is none"]),
-        (Mix(real=False), True, ["the mix is empty"]),
+        (Mix(real_fraction=0), True, ["the mix is empty"]),
     ],
 )
 def test_a_mix_that_cannot_be_made_is_refused(plan, synthetic, mix, given, words):

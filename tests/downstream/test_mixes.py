@@ -11,6 +11,7 @@ from conftest import ROOT
 from workflow_src import augment_real, train_nnunet
 from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.downstream.mixes import part_of
 from workflow_src.study.configuration import merged, validated
 from workflow_src.study.downstream import Mix, NnunetRecipe
 from workflow_src.study.fitting import check_mix
@@ -64,8 +65,10 @@ def plan_and_made(tmp_path):
     real = [f"real_{n:06d}" for n in range(10)]
     plan, made = tmp_path / "plan", tmp_path / "made"
     plans = {"configurations": {"2d": {"data_identifier": "cases_2d"}}}
+    cases = {"train": real[:8], "val": real[8:]}
+    groups = {name: name for name in real[:8]}
     for folder, name, facts in (
-        (plan, "plan.json", {"plans": "p", "cases": {"train": real[:8], "val": real[8:]}}),
+        (plan, "plan.json", {"plans": "p", "cases": cases, "groups": groups}),
         (made, "cases.json", {"cases": [f"synthetic_{n:06d}" for n in range(12)]}),
     ):
         facts["data"] = {}
@@ -91,14 +94,77 @@ def plan_and_made(tmp_path):
 )
 def test_a_part_of_a_round_is_spread_over_the_masks(plan_and_made, ratio, numbers):
     plan, made = plan_and_made
-    mix = Mix(real=False, method="law", ratio=ratio)
+    mix = Mix(real_fraction=0, method="law", ratio=ratio)
     _, cases = train_nnunet.choose_cases(plan, mix, made)
     assert cases["train"] == [f"synthetic_{n:06d}" for n in numbers]
 
 
+SEVEN = {f"i{number}": case for number, case in enumerate("aaabbcd")}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_part_of_the_real_images_is_whole_cases_nested_in_larger_parts(seed):
+    before: set[str] = set()
+    for fraction in (0.01, 0.3, 0.5, 0.8, 1.0):
+        names = part_of(list(SEVEN), SEVEN, fraction, seed)
+        cases = {SEVEN[name] for name in names}
+        assert names == [name for name in SEVEN if SEVEN[name] in cases] and names
+        assert before <= cases
+        # With one case more or less it would not be nearer.
+        assert abs(len(names) - 7 * fraction) <= 3 / 2 or fraction == 0.01
+        before = cases
+    assert before == set("abcd") and part_of(list(SEVEN), SEVEN, 0, seed) == []
+
+
+def test_seeds_draw_other_cases():
+    drawn = {frozenset(part_of(list(SEVEN), SEVEN, 0.4, seed)) for seed in range(20)}
+    assert len(drawn) > 3
+
+
+def test_a_mix_has_a_part_of_the_real_images_and_synthetic_ones_of_all(plan_and_made):
+    plan, made = plan_and_made
+    mix = Mix(real_fraction=0.25, method="law")
+    _, cases = train_nnunet.choose_cases(plan, mix, made)
+    kinds = [name.split("_")[0] for name in cases["train"]]
+    assert (kinds.count("real"), kinds.count("synthetic")) == (2, 8)
+    assert cases["val"] == ["real_000008", "real_000009"]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Scores of the 12 synthetic images: of every third the mask is found."""
+    folder = tmp_path / "judged"
+    folder.mkdir()
+    dice = "".join(f"s{n},{0.9 if n % 3 == 0 else 0.4}\n" for n in range(12))
+    (folder / "metrics.csv").write_text(f"stem,dice\n{dice}")
+    (folder / "metrics.json").write_text(json.dumps({"data": {}}))
+    return folder
+
+
+def test_a_mix_keeps_the_images_whose_masks_are_found(plan_and_made, judged):
+    plan, made = plan_and_made
+    for least, ratio, numbers in ((0.7, 1.5, [0, 3, 6, 9]), (0.7, 1.0, [0, 3, 6]),
+                                  (0.4, 1.0, list(range(8)))):  # fmt: skip
+        mix = Mix(real_fraction=0, method="law", ratio=ratio, found=least)
+        facts, cases = train_nnunet.choose_cases(plan, mix, made, judged=judged)
+        assert cases["train"] == [f"synthetic_{n:06d}" for n in numbers]
+        assert facts["found"] == {"kept": len(numbers), "of": 8 * ratio}
+
+
+def test_scores_that_keep_nothing_or_are_of_other_images_are_refused(plan_and_made, judged):
+    plan, made = plan_and_made
+    with pytest.raises(InputError, match="in none of 8 images .* of 0.90 at most: lower `found`"):
+        train_nnunet.choose_cases(plan, Mix(method="law", found=0.95), made, judged=judged)
+    with pytest.raises(InputError, match="give --judged"):
+        train_nnunet.choose_cases(plan, Mix(method="law", found=0.7), made)
+    (judged / "metrics.json").write_text(json.dumps({"data": {"images.npy": "other"}}))
+    with pytest.raises(InputError, match="of other images"):
+        train_nnunet.choose_cases(plan, Mix(method="law", found=0.7), made, judged=judged)
+
+
 def test_a_synthetic_only_mix_still_validates_on_real_images(plan_and_made, tmp_path):
     plan, made = plan_and_made
-    _, cases = train_nnunet.choose_cases(plan, Mix(real=False, method="law"), made)
+    _, cases = train_nnunet.choose_cases(plan, Mix(real_fraction=0, method="law"), made)
     train_nnunet.assemble(plan, made, tmp_path / "mix", cases, NnunetRecipe(), seed=0)
     (split,) = json.loads((tmp_path / "mix" / "splits_final.json").read_text())
     assert {name.split("_")[0] for name in split["train"]} == {"synthetic"}
@@ -116,7 +182,12 @@ def test_a_synthetic_only_mix_still_validates_on_real_images(plan_and_made, tmp_
          ["real_augmented.ratio is 3.0", "per_mask"]),
         ({"downstream": {"mixes": {"real_law": {"method": "lawn"}}}},
          ["mixes.real_law.method", "'lawn'", "augmented"]),
-        ({"downstream": {"mixes": {"real": {"real": False}}}}, ["downstream.mixes.real is empty"]),
+        ({"downstream": {"mixes": {"real": {"real_fraction": 0}}}},
+         ["downstream.mixes.real is empty"]),
+        ({"downstream": {"mixes": {"real_augmented": {"found": 0.5}}}},
+         ["real_augmented.found", "name one of synthesis.methods"]),
+        ({"synthesis": {"faithfulness_model": "nnunet-real_law_found"}},
+         ["real_law_found.found is judged by nnunet-real_law_found", "another model"]),
         ({"synthesis": {"methods": {"augmented": {"label": "A", "extends": "law"}}}},
          ["synthesis.methods.augmented", "choose another"]),
     ],
@@ -144,7 +215,7 @@ def test_the_workflow_plans_the_control_and_says_the_protocol(snakemake):
     assert code == 0, printed
     assert "workflow_src.augment_real" in printed
     assert "/synthetic/augmented/seed0" in printed
-    assert '"real": false, "method": "law"' in printed
+    assert '"real_fraction": 0.0, "method": "law"' in printed
     assert "controlnet/polyps/augmented" not in printed
     for words in ("planned on the real images alone", "every mix is trained for 1 x 4 updates",
                   "validated on real images only"):  # fmt: skip

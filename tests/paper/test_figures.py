@@ -9,6 +9,7 @@ from PIL import Image
 
 from workflow_src import (
     plot_dice_sets,
+    plot_fractions,
     plot_imbalance,
     plot_lesion_sizes,
     plot_published,
@@ -99,6 +100,35 @@ def test_dice_is_drawn_against_lesion_size(sized, tmp_path, monkeypatch):
     assert {text.get_text() for text in axis.texts} == {"small", "medium", "large"}
     monkeypatch.undo()
     plot_lesion_sizes.main(sized, "dice", "polyps", tmp_path / "figure")
+    check_drawn(tmp_path / "figure")
+
+
+def test_dice_is_drawn_against_the_part_of_the_real_images(sized, tmp_path, monkeypatch):
+    files = sized.files["score"]["polyps"]
+    rows = {"a": "All", "b": "Half", "c": "Half + LAW", "d": "LAW only"}
+    files |= {"c": files["a"][::-1], "d": files["b"]}
+    spec = TableSpec(rows, sized.datasets, ["dice"], [0, 1], sized.files)
+    alone, law = "real images alone", "+ 1x LAW"
+    parts = {
+        row: plot_fractions.Part(fraction, series)
+        for row, fraction, series in zip(
+            "abcd", (1, 0.5, 0.5, 0), (alone, alone, law, law), strict=True
+        )
+    }
+    drawn = []
+    monkeypatch.setattr(plot_fractions, "save", lambda figure, _: drawn.append(figure))
+    plot_fractions.main(spec, parts, "polyps", tmp_path / "figure")
+    (axis,) = drawn[0].axes
+    lines = {bars.get_label(): bars.lines[0] for bars in axis.containers}
+    means = {
+        row: 100 * np.mean([pd.read_csv(f.with_name("metrics.csv")).dice.mean() for f in found])
+        for row, found in files.items()
+    }
+    assert lines[alone].get_ydata() == pytest.approx([means["b"], means["a"]])
+    assert lines[law].get_ydata() == pytest.approx([means["d"], means["c"]])
+    assert lines[law].get_xdata() == pytest.approx([0, 50], abs=0.5)
+    monkeypatch.undo()
+    plot_fractions.main(spec, parts, "polyps", tmp_path / "figure")
     check_drawn(tmp_path / "figure")
 
 

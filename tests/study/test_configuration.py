@@ -70,7 +70,7 @@ def own_set(root) -> dict:
         ("datasets.polyps.label", None, ["datasets.polyps.label is None", "string"]),
         ("seeds", "none", ["seeds is 'none' (str)", "allowed: array"]),
         ("synthesis.training.steps", 1.5, ["synthesis.training.steps is 1.5", "integer"]),
-        ("downstream.mixes.real.real", "perhaps", ["downstream.mixes.real.real", "boolean"]),
+        ("downstream.training.mirror", "perhaps", ["downstream.training.mirror", "boolean"]),
         # an impossible value
         ("seeds", [], ["seeds is []", "at least 1 entries"]),
         ("seeds", [1, 1], ["seeds is [1, 1]", "no entry twice"]),
@@ -144,7 +144,7 @@ def test_a_wrong_configuration_ends_in_one_line(key, value, words):
          "hint_channels has 2 entries; allowed: 4"),
         ("downstream.mixes.real_law.ratio", 2.0, check_mix, "real_law",
          "mixes.real_law.ratio is 2.0; allowed: at most 1.0, which is .*per_mask"),
-        ("downstream.mixes.real", {"label": "x", "real": False}, check_mix, "real",
+        ("downstream.mixes.real", {"label": "x", "real_fraction": 0}, check_mix, "real",
          "mixes.real is empty"),
     ],
 )  # fmt: skip
@@ -164,11 +164,11 @@ def test_a_missing_key_is_named():
 def test_numbers_that_arrive_as_text_become_numbers():
     config = put(study(), "synthesis.training.learning_rate", "1e-5")
     config = put(config, "seeds", ["3", "4"])
-    config = put(config, "downstream.mixes.real.real", "true")
+    config = put(config, "downstream.mixes.real.real_fraction", "1")
     validated(config)
     assert config["synthesis"]["training"]["learning_rate"] == 1e-5
     assert config["seeds"] == [3, 4]
-    assert config["downstream"]["mixes"]["real"]["real"] is True
+    assert config["downstream"]["mixes"]["real"]["real_fraction"] == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from conftest import ROOT
 
 from workflow_src.study.columns import COLUMNS, METRICS, columns_of
 from workflow_src.study.configuration import validated
@@ -11,7 +12,9 @@ from workflow_src.study.figures import (
     cost_table,
     delta_method,
     figures_of,
+    fraction_table,
     law_settings,
+    real_fractions,
     score_table,
     shown_segmenters,
 )
@@ -103,10 +106,11 @@ def test_any_table_can_be_dropped(config):
         assert name not in config["tables"]
         assert set(figures_of(config)) <= set(FIGURES)
         assert reduced_costs(config) == []
-        assert set(cost_files(config)) <= set(config["segmentation"]["models"]) | {"nnunet-real"}
+        models = {*config["segmentation"]["models"], "nnunet-real", "nnunet-real_resenc"}
+        assert set(cost_files(config)) <= models
     assert config["tables"] == {}
     lost = {"accuracy_cost", "dice_sets", "segmenter_training"}
-    lost |= {"dice_by_size", "mask_dice_by_size"}
+    lost |= {"dice_by_size", "mask_dice_by_size", "fractions"}
     assert set(FIGURES) - set(figures_of(config)) == lost
 
 
@@ -182,6 +186,24 @@ def test_another_size_changes_every_count_of_operations(config):
 )
 def test_a_tables_note_tells_its_protocol(config, number, says):
     assert says in table_remarks(config, number)[0]
+
+
+def test_mixes_of_a_part_of_the_real_images_are_drawn_where_a_table_has_them():
+    config = load_study([ROOT / "config" / "recipes" / "fractions.yaml"])
+    assert fraction_table(config) == "fractions" and "fractions" in figures_of(config)
+    found = real_fractions(config)
+    assert found["real"] == {"real_fraction": 1.0, "series": "real images alone"}
+    assert found["real_25"] == {"real_fraction": 0.25, "series": "real images alone"}
+    assert found["real_25_law"] == {"real_fraction": 0.25, "series": "+ 1x LAW"}
+    assert found["law_only"] == {"real_fraction": 0.0, "series": "+ 1x LAW"}
+    assert found["real_law_found"]["series"] == "+ 1x LAW, masks found"
+    config["figures"]["dataset"] = "kits19"
+    assert fraction_table(config) is None and "fractions" not in figures_of(config)
+
+
+def test_no_table_of_the_papers_has_a_part_of_the_real_images(config):
+    assert fraction_table(config) is None and "fractions" not in figures_of(config)
+    assert real_fractions(config) == {}
 
 
 def test_the_delta_maps_are_laws_or_else_the_last_that_has_any(config):

@@ -64,7 +64,9 @@ def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
     if study == "config":
         # 4 methods on two sets and Table 4's other rungs on one, by 3 seeds
         assert jobs["train_controlnet"] == (4 + 4 + 3) * 3
-        assert jobs["train_nnunet"] == 5 * 2 * 3  # real, three methods, and the control
+        # real, three methods, and the control on two sets; a preset on one
+        assert jobs["train_nnunet"] == (5 * 2 + 1) * 3
+        assert jobs["plan_nnunet"] == 2 and jobs["plan_resenc"] == 1
         assert jobs["train_segmenter"] == 7 * 3
 
 

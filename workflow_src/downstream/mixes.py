@@ -1,10 +1,15 @@
 """Which cases a mix trains on, laid out as nnU-Net reads them; and what of a training is kept."""
 
+import csv
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_json
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import link_cases
@@ -20,18 +25,44 @@ PREDICTION = (
 )
 
 
-def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, dict]:
+def choose_cases(
+    plan: Path,
+    mix: Mix,
+    synthetic: Path | None = None,
+    resenc: Path | None = None,
+    judged: Path | None = None,
+    seed: int = 0,
+) -> tuple[dict, dict]:
     """What a mix trains and validates on; validation cases are always real.
+
+    Args:
+        plan: folder that `plan_nnunet` wrote.
+        mix: the mix.
+        synthetic: folder that `preprocess_synthetic` wrote.
+        resenc: folder that `plan_resenc` wrote.
+        judged: folder of the synthetic images' scores against their masks.
+        seed: of the training; it draws the real cases.
 
     Returns:
         Facts that name the data, and {"train": [...], "val": [...]}.
 
     Raises:
-        InputError: if the mix asks for synthetic images that are not there, or for none.
+        InputError: if the mix asks for synthetic images that are not there, or for none, or for a
+            preset that was not planned, or for scores that are not those images'.
     """
     real = json.loads((plan / "plan.json").read_text())
-    facts = {"plan": real["plans"], "data": real["data"], "mix": mix.complete()}
-    train = list(real["cases"]["train"]) if mix.real else []
+    by = json.loads((resenc / "plan.json").read_text()) if resenc else real
+    if by.get("preset") != mix.resenc:
+        raise InputError(
+            f"the mix has the preset {mix.resenc} but {resenc or plan} was planned by "
+            f"{by.get('preset')}: give --resenc the folder that plan_resenc wrote for it"
+        )
+    if by["data"] != real["data"]:
+        raise InputError(f"{resenc} was planned on other images than {plan}: plan it again")
+    facts = {"plan": by["plans"], "data": real["data"], "mix": mix.complete()}
+    train = list(real["cases"]["train"])
+    if mix.real_fraction < 1:
+        train = part_of(train, real["groups"], mix.real_fraction, seed)
     if mix.method:
         if synthetic is None:
             raise InputError(f"the mix has images of {mix.method}: give --synthetic")
@@ -44,11 +75,61 @@ def choose_cases(plan: Path, mix: Mix, synthetic: Path | None) -> tuple[dict, di
             )
         if not wanted:
             raise InputError(f"ratio {mix.ratio} of {len(real['cases']['train'])} images is none")
-        train += spread(made["cases"], wanted, len(real["cases"]["train"]))
+        chosen = spread(made["cases"], wanted, len(real["cases"]["train"]))
         facts["synthetic"] = made["data"]
+        if mix.found is not None:
+            chosen = found_again(chosen, made, judged, mix.found)
+            facts["found"] = {"kept": len(chosen), "of": wanted}
+        train += chosen
     if not train:
-        raise InputError("the mix is empty: set `real` or `method`")
+        raise InputError("the mix is empty: set `real_fraction` or `method`")
     return facts, {"train": train, "val": list(real["cases"]["val"])}
+
+
+def part_of(names: list[str], groups: dict[str, str], fraction: float, seed: int) -> list[str]:
+    """About a fraction of the images: whole cases, the first of an order that the seed draws.
+
+    Args:
+        names: of the images.
+        groups: the case of each image.
+        fraction: of the images; 0 takes none, any other at least one case.
+        seed: a smaller fraction of one seed is a part of a larger one.
+    """
+    if not fraction:
+        return []
+    count = Counter(groups[name] for name in names)
+    order = np.random.default_rng(seed).permutation(sorted(count)).tolist()
+    held = np.cumsum([count[case] for case in order])
+    taken = set(order[: int(np.abs(held - fraction * len(names)).argmin()) + 1])
+    return [name for name in names if groups[name] in taken]
+
+
+def found_again(names: list[str], made: dict, judged: Path | None, least: float) -> list[str]:
+    """Those of the synthetic cases whose mask a model of real images finds.
+
+    Args:
+        names: of the cases.
+        made: what cases.json says of all.
+        judged: folder of their scores.
+        least: Dice of the mask.
+
+    Raises:
+        InputError: if the scores are not given, or are of other images, or none is found.
+    """
+    if judged is None:
+        raise InputError("the mix keeps images whose masks are found: give --judged")
+    if read_json(judged / "metrics.json")["data"] != made["data"]:
+        raise InputError(f"the scores in {judged} are of other images: score them again")
+    with (judged / "metrics.csv").open(newline="") as file:
+        dice = [float(row["dice"]) for row in csv.DictReader(file)]
+    found = dict(zip(made["cases"], dice, strict=True))
+    kept = [name for name in names if found[name] >= least]
+    if not kept:
+        raise InputError(
+            f"in none of {len(names)} images the mask is found with a Dice of {least:g}, of "
+            f"{max(dice):.2f} at most: lower `found` of the mix"
+        )
+    return kept
 
 
 def spread(made: list[str], wanted: int, masks: int) -> list[str]:
@@ -63,10 +144,16 @@ def spread(made: list[str], wanted: int, masks: int) -> list[str]:
 
 
 def assemble(
-    plan: Path, synthetic: Path | None, folder: Path, cases: dict, recipe: NnunetRecipe, seed: int
+    plan: Path,
+    synthetic: Path | None,
+    folder: Path,
+    cases: dict,
+    recipe: NnunetRecipe,
+    seed: int,
+    resenc: Path | None = None,
 ) -> None:
     """Lay out nnU-Net's preprocessed folder of a mix: linked cases, plan, explicit split."""
-    plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
+    plans = json.loads(((resenc or plan) / f"{nnunet.PLANS}.json").read_text())
     plans["workflow"] = {
         "epochs": recipe.epochs,
         "iterations": recipe.iterations,

@@ -7,7 +7,7 @@ on it.
 from workflow_src.study.columns import COLUMNS, all_columns
 from workflow_src.study.configuration import method_settings
 from workflow_src.study.synthesis import ControlNetRecipe
-from workflow_src.study.table_specs import table_showing
+from workflow_src.study.table_specs import table_showing, tables_in_order
 
 # By name, in the report's order; a figure's caption is paper/captions/<name>.rst.
 FIGURES = {
@@ -24,6 +24,7 @@ FIGURES = {
     "dice_sets": "Dice by test set",
     "dice_by_size": "Dice by lesion size",
     "mask_dice_by_size": "Mask Dice by lesion size",
+    "fractions": "Fewer real images, with and without synthetic ones",
     "published": "Measured against published",
 }
 
@@ -37,6 +38,8 @@ def figures_of(config: dict) -> list[str]:
         lacking.add("accuracy_cost")
     if score_table(config) is None:
         lacking |= {"dice_sets", "dice_by_size"}
+    if fraction_table(config) is None:
+        lacking.add("fractions")
     if faithfulness_table(config) is None:
         lacking.add("mask_dice_by_size")
     if not shown_segmenters(config):
@@ -86,6 +89,36 @@ def score_table(config: dict) -> str | None:
 def faithfulness_table(config: dict) -> str | None:
     """The table whose methods' mask Dice is drawn; None if no table shows it."""
     return table_showing(config, "methods", config["figures"]["dataset"], "faithfulness")
+
+
+def fraction_table(config: dict) -> str | None:
+    """The first table of mixes with Dice that have the real images in part; None if none has."""
+    mixes, dataset = config["downstream"]["mixes"], config["figures"]["dataset"]
+    for name in tables_in_order(config):
+        table = config["tables"][name]
+        if table["of"] != "mixes" or dataset not in table["datasets"]:
+            continue
+        if len({mixes[row]["real_fraction"] for row in table["rows"]} - {0}) > 1 and (
+            "dice" in table["columns"]
+        ):
+            return name
+    return None
+
+
+def real_fractions(config: dict) -> dict[str, dict]:
+    """Of each mix of that table, its part of the real images, and what else is in it, in words."""
+    mixes, methods = config["downstream"]["mixes"], config["synthesis"]["methods"]
+    found = {}
+    for row in config["tables"].get(fraction_table(config), {"rows": []})["rows"]:
+        mix = mixes[row]
+        series = "real images alone"
+        if mix["method"]:
+            label = methods.get(mix["method"], {"label": "augmented real images"})["label"]
+            series = f"+ {mix['ratio']:g}x {label}"
+        series += ", masks found" if mix["found"] is not None else ""
+        series += f", ResEnc {mix['resenc'].upper()}" if mix["resenc"] else ""
+        found[row] = {"real_fraction": mix["real_fraction"], "series": series}
+    return found
 
 
 def shown_segmenters(config: dict) -> list[str]:

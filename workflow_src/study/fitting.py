@@ -43,5 +43,19 @@ def check_mix(config: dict, name: str) -> None:
             f"config: downstream.mixes.{name}.ratio is {mix['ratio']}; allowed: at most "
             f"{per_mask}, which is synthesis.sampling.per_mask"
         )
-    if not mix["real"] and not mix["method"]:
-        raise InputError(f"config: downstream.mixes.{name} is empty: set real or method")
+    if not mix["real_fraction"] and not mix["method"]:
+        raise InputError(f"config: downstream.mixes.{name} is empty: set real_fraction or method")
+    if mix["found"] is None:
+        return
+    if mix["method"] not in config["synthesis"]["methods"]:
+        raise InputError(
+            f"config: downstream.mixes.{name}.found keeps a method's images by their masks, and "
+            f"method is {mix['method']}: name one of synthesis.methods"
+        )
+    judge = config["synthesis"]["faithfulness_model"]
+    other = config["downstream"]["mixes"].get(judge.removeprefix("nnunet-"), {})
+    if judge.startswith("nnunet-") and other.get("found") is not None:
+        raise InputError(
+            f"config: downstream.mixes.{name}.found is judged by {judge}, which is trained on "
+            "what it would judge: let another model be synthesis.faithfulness_model"
+        )

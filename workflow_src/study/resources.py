@@ -51,6 +51,7 @@ class Resources(Settings):
     train_segmenter: Ask = Ask()
     predict_segmenter: Ask = Ask()
     plan_nnunet: Ask = Ask()
+    plan_resenc: Ask = Ask()
     preprocess_synthetic: Ask = Ask()
     train_nnunet: AskSeveral = AskSeveral()
     predict_nnunet: Ask = Ask()
