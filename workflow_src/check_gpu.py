@@ -55,6 +55,7 @@ def main(
 
     if device == "cuda" and (reason := why_no_gpu()):
         raise InputError(f"cannot check a GPU: {reason}; see nvidia-smi")
+    process = PartialState(cpu=device == "cpu")  # first: of several, each takes a GPU of its own
     best = gpu_check.product_peak(device)
     trials = {trial.name: trial for trial in all_trials(size, light, batch, steps, width)}
     checks: dict[str, Callable[[], dict]] = {
@@ -86,7 +87,7 @@ def main(
         found = gpu_check.tried(
             {name: check for name, check in checks.items() if not stages or name in stages}
         )
-    if not PartialState().is_main_process:
+    if not process.is_main_process:
         return
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     problems = gpu_check.problems(found)
@@ -127,6 +128,7 @@ def all_trials(size: int, light: int, batch: int | None, steps: int, width: floa
     """The stages, with the settings of the paper's study."""
     from workflow_src.diffusion import trials as synthesis
     from workflow_src.downstream import trials as nnunet
+    from workflow_src.metrics import trials as metrics
     from workflow_src.readiness.gpu_memory import needed
     from workflow_src.segmentation import trials as segmenters
     from workflow_src.study.configuration import model_settings
@@ -148,6 +150,7 @@ def all_trials(size: int, light: int, batch: int | None, steps: int, width: floa
         recipe = model_settings(config, name)
         update = {"image_size": light, "batch_size": batch or recipe.batch_size}
         found.append(segmenters.training(recipe.model_copy(update=update)))
+    found.append(metrics.features(sampling.batch_size, size))
     features = tuple(max(1, int(count * width)) for count in nnunet.FEATURES)
     found.append(nnunet.training(size, batch or nnunet.BATCH, features))
     return found

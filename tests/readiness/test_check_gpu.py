@@ -77,12 +77,12 @@ def test_every_stage_is_tried_and_right(tmp_path):
     stages = facts["stages"]
     assert not facts["problems"] and stages["largest micro_batch of LAW"] == {"micro_batch": 2}
     measured = ["controlnet", "controlnet, with a teacher", "sampling", "encoding", "mkunet",
-                "order", "nnunet"]  # fmt: skip
+                "order", "features", "nnunet"]  # fmt: skip
     for name in measured:
         assert stages[name]["tera_operations_per_second"] > 0
         assert stages[name]["difference_from_cpu"] <= stages[name]["tolerance"]
     assert stages["controlnet"]["difference_from_cpu"] > 0  # bf16 is not fp32
     assert stages["resume"]["loss"] == stages["resume"]["loss_undisturbed"]
-    assert [line.split(" | ")[0] for line in done.stdout.splitlines()[2:9]] == [
+    assert [line.split(" | ")[0] for line in done.stdout.splitlines()[2:10]] == [
         f"| {name}" for name in measured
     ]

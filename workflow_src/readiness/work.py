@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import facts_of
 from workflow_src.readiness.disk import images_of
 from workflow_src.study.configuration import method_settings, model_settings
 
@@ -91,13 +91,12 @@ def device_named(name: str, folder: Path) -> Device:
         folder: of check-gpu's results, a JSON file for each device.
     """
     for file in sorted(folder.glob("*.json")):
-        facts = read_json(file)
-        if facts["whole"] and kind_of(facts["device"]) == name:
-            stages = facts["stages"]
-            rates = {
-                stage: found.get("tera_operations_per_second") for stage, found in stages.items()
-            }
-            return Device(name, PEAKS[name], {stage: rate for stage, rate in rates.items() if rate})
+        with facts_of(file) as facts:
+            if not facts["whole"] or kind_of(facts["device"]) != name:
+                continue
+            key = "tera_operations_per_second"
+            rates = {stage: each[key] for stage, each in facts["stages"].items() if key in each}
+            return Device(name, PEAKS[name], rates)
     return Device(name, PEAKS[name])
 
 
