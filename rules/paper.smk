@@ -37,7 +37,7 @@ rule make_audit:
     input:
         published="config/published.yaml",
         costs=list(cost_files(config).values()),
-        data=shown_data,
+        data=[f"<results>/data/{name}/{SIZE}/meta.json" for name in NOT_DRAWN],
         tables=files_of_tables(*TABLE_NAMES.values(), suffixes=["csv"]),
     output:
         shown(
@@ -57,10 +57,10 @@ rule make_audit:
         files=files(
             published=path_of("published"),
             costs=with_names(cost_files(config), "costs"),
-            data=with_names(DATA_LABELS, "data", index_of),
+            data=with_names(NOT_DRAWN_LABELS, "data", index_of),
             tables=with_names(TABLE_NAMES.values(), "tables"),
         ),
-        names=as_text(DATA_LABELS),
+        names=as_text(NOT_DRAWN_LABELS),
         settings=options(reduced=as_text(reduced_costs(config))),
         output=subpath(output[0], strip_suffix=".md"),
     shell:
@@ -87,11 +87,7 @@ use rule make_audit as make_claims with:
             claims=path_of("claims"), published=path_of("published"), specs=all_specs
         ),
         names=all_shown,
-        settings=options(
-            reduced=as_text(reduced_costs(config)),
-            settings=as_text(config),
-            benchmarks=f"results/{config['study']}/benchmarks",
-        ),
+        settings=options(reduced=as_text(reduced_costs(config))),
 
 
 rule make_report:

@@ -1,8 +1,10 @@
-"""Judge the paper's claims by this study's metrics, and plan what would decide the open ones."""
+"""Judge the paper's claims by this study's metrics, and plan what would decide the open ones.
+
+What that costs stands in the report, whose settings say how long trainings take.
+"""
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -11,15 +13,12 @@ from workflow_src.common.outputs import write_json, write_text
 from workflow_src.paper.claims import VERDICTS, judge_all, read_claims
 from workflow_src.paper.measured import TableSpec
 from workflow_src.paper.plans import plan_claims, to_markdown
-from workflow_src.readiness.trainings import training_hours
 
 
 def main(
     claims: Path,
     published: Path,
     specs: dict[str, TableSpec],
-    settings: dict[str, Any],
-    benchmarks: Path,
     output: Path,
     reduced: list[str] | None = None,
 ) -> None:
@@ -29,15 +28,13 @@ def main(
         claims: the claims.
         published: the paper's numbers.
         specs: rows, columns and metrics files of the study's tables, by name.
-        settings: the study's configuration, by which more trainings are estimated.
-        benchmarks: folder of the jobs' benchmark files, likewise.
         output: path without suffix; .md and .json are written.
         reduced: row.column of costs that this study's smaller networks change.
     """
     paper = yaml.safe_load(published.read_text())
     read = read_claims(yaml.safe_load(claims.read_text()))
     results = judge_all(read, specs, paper, reduced or [])
-    plan_claims(results, training_hours(settings, benchmarks))
+    plan_claims(results)
     write_json(output.with_suffix(".json"), results)
     write_text(output.with_suffix(".md"), to_markdown(results))
     counts = Counter(result["verdict"] for result in results.values())

@@ -12,7 +12,8 @@ from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_text
 from workflow_src.common.provenance import provenance
 from workflow_src.paper import report
-from workflow_src.paper.plans import plan_rows
+from workflow_src.paper.plans import add_hours, plan_rows
+from workflow_src.readiness.trainings import training_hours
 
 TEXTS = Path(__file__).parent / "paper"
 
@@ -40,6 +41,8 @@ def main(
         output: the html file.
     """
     judged = read_json(claims)
+    if any("plan" in claim for claim in judged.values()):
+        add_hours(judged, training_hours(settings, benchmarks))
     read = [read_json(path) for path in tables]
     remark = "The data are drawn phantoms." if report.phantoms(settings) else ""
     templates = Environment(

@@ -29,7 +29,6 @@ from workflow_src.paper.claims import (
 from workflow_src.paper.measured import TableSpec
 from workflow_src.paper.plans import plan_claims, plan_rows, plans_text
 from workflow_src.study.columns import COLUMNS
-from workflow_src.study.loading import load_study
 
 CLAIMS = read_claims(yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
 PAPER = yaml.safe_load((ROOT / "config" / "published.yaml").read_text())
@@ -300,8 +299,7 @@ def test_a_claim_is_what_the_paper_and_the_config_say(name):
 
 def test_the_script_judges_all(spec, tmp_path):
     claims, published = ROOT / "config" / "claims.yaml", ROOT / "config" / "published.yaml"
-    settings = load_study([])
-    make_claims.main(claims, published, {"3": spec}, settings, tmp_path, tmp_path / "claims")
+    make_claims.main(claims, published, {"3": spec}, tmp_path / "claims")
     text = (tmp_path / "claims.md").read_text()
     assert text.count("\n| ") == 1 + len(CLAIMS)
     assert "ORDER beats MK-UNet (Polyps) | Abstract, Table 3 | holds" in text

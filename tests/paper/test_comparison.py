@@ -111,7 +111,17 @@ def test_without_seeds_or_images_no_test_is_claimed(folders):
             table["source"] = folder.name  # other images
             table.to_csv(scores, index=False)
     cells = compare_cells(*folders)
-    assert set(cells[cells.column == "dice"].verdict) == {"no test possible"}
+    scored_apart = "not tested: scored on no image in common"
+    assert set(cells[cells.column == "dice"].verdict) == {scored_apart}
+
+
+def test_where_metrics_were_removed_that_is_said(folders):
+    shutil.rmtree(folders[1] / "scores" / "polyps" / "a")
+    cells = compare_cells(*folders).set_index(["label", "column"])
+    assert cells.loc[("A", "dice")].verdict == (
+        "not tested: the metrics files behind it are not there"
+    )
+    assert cells.loc[("B", "dice")].verdict == "no difference shown"
 
 
 def test_a_folder_without_claims_is_refused(folders, tmp_path):

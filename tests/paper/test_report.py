@@ -41,9 +41,9 @@ CLAIMS = {
         "says": "It helps", "place": "Table 2", "table": "4", "column": "FID",
         "dataset": "Polyps", "published": None, "verdict": "undecided",
         "because": "one training each", "test": "one training each", "evidence": [],
-        "trainings": [1, 1], "images": 0,
+        "trainings": [1, 1], "images": 0, "data": "polyps", "rows": ["real", "law"],
         "plan": [{"for": "what would matter", "effect": 2.0, "level": 0.05, "at_least": True,
-                  "seeds": 2, "images": 0, "gpu_hours": 1.25}],
+                  "seeds": 2, "images": 0, "gpu_hours": None}],
     },
     "second": {
         "says": "It is fast", "place": "Abstract", "table": "4", "column": "FID",
@@ -53,8 +53,11 @@ CLAIMS = {
 
 
 @pytest.fixture
-def report(tmp_path):
+def report(tmp_path, monkeypatch):
     """A function that makes the report of a table and returns its path."""
+
+    hours = {"4": {"polyps": {"real": 0.5, "law": 0.75}}}
+    monkeypatch.setattr(make_report, "training_hours", lambda settings, benchmarks: hours)
 
     def write(table: dict = TABLE, phantom=None, seeds=(0, 1)) -> Path:
         write_json(tmp_path / "table4.json", table)

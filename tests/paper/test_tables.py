@@ -15,7 +15,7 @@ import yaml
 from conftest import ROOT
 from scipy import stats
 
-from workflow_src import make_table, plot_accuracy_cost
+from workflow_src import make_table, plot_accuracy_cost, plot_published
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
@@ -94,6 +94,21 @@ def make(results: Path, dataset="polyps", seeds=(0, 1, 2), name="3", **settings)
     make_table.main(name, spec, results.parent / "published.yaml", output)
     cells = pd.read_csv(output.with_suffix(".csv"))
     return cells, output.with_suffix(".md").read_text(), output.with_suffix(".tex").read_text()
+
+
+def test_drawn_data_stand_beside_nothing_of_the_papers(results):
+    cells, text, latex = make(results)
+    assert {"published", "difference"} <= set(cells.columns) and "81.3" in text
+    cells, text, latex = make(results, drawn=["polyps"])
+    assert not {"published", "difference"} & set(cells.columns)
+    assert set(cells.row) == set(ROWS)  # nor is there a row that only the paper has
+    for number in ("81.3", "75.3", "31.00M", "27,000"):
+        assert number not in text and number not in latex
+    assert "Ours; in round brackets" not in text and "the paper's cost" not in text
+    assert "Phantoms (Polyps): compared with nothing of the paper's." in text
+    facts = json.loads((results.parent / "table3.json").read_text())
+    assert not any("(" in cell["rest"] for row in facts["rows"] for cell in row["cells"])
+    assert plot_published.panels({"3": results.parent / "table3.csv"}) == []
 
 
 def test_scores_by_size_are_over_those_images_and_say_where_sizes_part(results):

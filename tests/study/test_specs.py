@@ -9,6 +9,7 @@ from workflow_src.study.columns import COLUMNS, METRICS, columns_of
 from workflow_src.study.configuration import validated
 from workflow_src.study.figures import (
     FIGURES,
+    copies_extractor,
     cost_table,
     delta_method,
     figures_of,
@@ -110,7 +111,7 @@ def test_any_table_can_be_dropped(config):
         assert set(cost_files(config)) <= models
     assert config["tables"] == {}
     lost = {"accuracy_cost", "dice_sets", "segmenter_training"}
-    lost |= {"dice_by_size", "mask_dice_by_size", "fractions"}
+    lost |= {"dice_by_size", "mask_dice_by_size", "fractions", "published"}
     assert set(FIGURES) - set(figures_of(config)) == lost
 
 
@@ -214,6 +215,23 @@ def test_the_delta_maps_are_laws_or_else_the_last_that_has_any(config):
     config["synthesis"]["methods"] = {"plain": {}}
     assert delta_method(config) is None
     assert {"figure8", "weights"}.isdisjoint(figures_of(config))
+
+
+def test_copies_are_shown_by_the_first_extractor_in_use_whose_copies_a_table_has(config):
+    assert copies_extractor(config) == "dinov2"
+    config["tables"]["my_copies"] = {**config["tables"]["1"], "more": ["copies_clip"]}
+    for tables in (config["tables"], dict(reversed(config["tables"].items()))):
+        config["tables"] = tables
+        assert copies_extractor(config) == "clip"
+    config["tables"] = {}
+    assert copies_extractor(config) == "inception"
+
+
+def test_drawn_data_have_no_figure_beside_the_papers():
+    drawn = load_study([ROOT / "config" / "demo.yaml"])
+    assert "published" not in figures_of(drawn)
+    drawn["datasets"]["kits19"]["phantom"] = None
+    assert "published" in figures_of(drawn)
 
 
 def test_laws_settings_are_those_of_the_first_method_that_clamps(config):

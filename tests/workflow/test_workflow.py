@@ -158,6 +158,12 @@ def test_a_step_is_started_on_the_gpus_that_its_rule_has(snakemake):
     assert ": python -m workflow_src.train_segmenter" in printed and launch not in printed
 
 
+def test_the_audit_of_a_study_of_phantoms_has_none_of_their_data(snakemake):
+    target = "results/demo/audit.md"
+    _, printed = snakemake("-n", "-p", target, "--configfile", "config/demo.yaml")
+    assert "'--data={}'" in printed and "--published=config/published.yaml" in printed
+
+
 def test_one_table_plans_only_what_it_needs(snakemake):
     _, printed = snakemake("-n", "ablation_order", "--config", "seeds=[3]")
     jobs = planned(printed)

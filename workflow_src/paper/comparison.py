@@ -19,6 +19,8 @@ from workflow_src.study.columns import COLUMNS, Column
 LEVEL = 0.05
 SAME, DIFFERS, UNCLEAR, UNTESTED = "same", "differs", "no difference shown", "no test possible"
 ONCE = "undecided: one training"
+APART = "not tested: scored on no image in common"
+GONE = "not tested: the metrics files behind it are not there"
 
 
 def located(folder: Path, cell: dict) -> Runs:
@@ -29,9 +31,13 @@ def located(folder: Path, cell: dict) -> Runs:
 
 def tested(column: Column, first: Runs, second: Runs) -> dict:
     """Test of second against first: interval, what it is over, and p if it is about the methods."""
-    found = None if column.kind == "cost" else difference(second, first, column)
-    if found is None:
+    if column.kind == "cost":
         return {}
+    if not first or not second:
+        return {"verdict": GONE}
+    found = difference(second, first, column)
+    if found is None:
+        return {"verdict": APART}
     low, high = found.estimate.interval()
     p = found.estimate.p() if found.repeated else float("nan")
     verdict = None if found.repeated else ONCE

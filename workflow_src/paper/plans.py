@@ -6,7 +6,7 @@ from workflow_src.paper.claims import LEVEL, OPEN, effect_text, verdict_text
 Hours = dict[str, dict[str, dict[str, float]]]  # of a training by table, data set and row
 
 
-def plan_claims(results: dict[str, dict], hours: Hours) -> None:
+def plan_claims(results: dict[str, dict], hours: Hours | None = None) -> None:
     """Add a `plan` to each undecided claim that is tested, in place: a list, an effect each.
 
     A power of 80 % is asked for at the level that Holm's correction takes at worst, 0.05 over the
@@ -21,7 +21,7 @@ def plan_claims(results: dict[str, dict], hours: Hours) -> None:
     for result in open_claims:
         effects = {"the paper's effect": result["published"], "what would matter": result["least"]}
         result["plan"] = [
-            plan(result, what, abs(effect), level, hours)
+            plan(result, what, abs(effect), level, hours or {})
             for what, effect in effects.items()
             if effect
         ]
@@ -38,12 +38,25 @@ def plan(result: dict, what: str, effect: float, level: float, hours: Hours) -> 
         return facts | {"seeds": None, "images": None, "gpu_hours": None}
     seeds, cases = found
     images = round(result["images"] * cases / spread.cases) if spread.cases else 0
+    gpu_hours = hours_of(result, seeds, hours)
+    return facts | {"seeds": seeds, "images": images, "gpu_hours": gpu_hours}
+
+
+def hours_of(result: dict, seeds: int, hours: Hours) -> float | None:
+    """GPU-hours of the trainings that a claim's rows lack; None where that is not known."""
     costs = hours.get(result["table"], {}).get(result["data"], {})
+    if not all(row in costs for row in result["rows"]):
+        return None
     more = [max(seeds - done, 0) for done in result["trainings"]]
-    total = None
-    if all(row in costs for row in result["rows"]):
-        total = sum(n * costs[row] for n, row in zip(more, result["rows"], strict=True))
-    return facts | {"seeds": seeds, "images": images, "gpu_hours": total}
+    return sum(n * costs[row] for n, row in zip(more, result["rows"], strict=True))
+
+
+def add_hours(results: dict[str, dict], hours: Hours) -> None:
+    """Say of every plan what it costs, in place."""
+    for result in results.values():
+        for one in result.get("plan", []):
+            if one["seeds"] is not None:
+                one["gpu_hours"] = hours_of(result, one["seeds"], hours)
 
 
 def plan_text(one: dict, result: dict) -> str:

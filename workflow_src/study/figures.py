@@ -4,7 +4,7 @@ Pure look-ups in the config. Only the rules use this, so that no script's hash o
 on it.
 """
 
-from workflow_src.study.columns import COLUMNS, all_columns
+from workflow_src.study.columns import all_columns
 from workflow_src.study.configuration import method_settings
 from workflow_src.study.synthesis import ControlNetRecipe
 from workflow_src.study.table_specs import table_showing, tables_in_order
@@ -38,6 +38,9 @@ def figures_of(config: dict) -> list[str]:
         lacking.add("accuracy_cost")
     if score_table(config) is None:
         lacking |= {"dice_sets", "dice_by_size"}
+    shown = {name for table in config["tables"].values() for name in table["datasets"]}
+    if all(config["datasets"][name]["phantom"] for name in shown):
+        lacking.add("published")  # phantoms are compared with nothing of the paper's
     if fraction_table(config) is None:
         lacking.add("fractions")
     if faithfulness_table(config) is None:
@@ -69,10 +72,11 @@ def law_settings(config: dict) -> dict[str, float]:
 
 
 def copies_extractor(config: dict) -> str:
-    """By whose features copies are shown: of a column that tables show, else the first in use."""
-    shown = (COLUMNS[name] for table in config["tables"].values() for name in all_columns(table))
-    found = (column.extractor for column in shown if column.path[-1] == "copies")
-    return next(found, config["metrics"]["use"][0])
+    """By whose features copies are shown: the first in use whose copies any table has, or the first
+    of all."""
+    shown = {name for table in config["tables"].values() for name in all_columns(table)}
+    used = config["metrics"]["use"]
+    return next((name for name in used if f"copies_{name}" in shown), used[0])
 
 
 def cost_table(config: dict) -> str | None:
