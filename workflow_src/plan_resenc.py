@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.outputs import whole_folder, write_json
+from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
 from workflow_src.downstream import environment as nnunet
@@ -13,7 +13,7 @@ from workflow_src.downstream.planning import plan_preset
 from workflow_src.study.downstream import Network, Preset
 
 
-def main(plan: Path, output: Path, preset: Preset, network: Network | None = None) -> None:
+def main(plan: Path, output: OutputFolder, preset: Preset, network: Network | None = None) -> None:
     """Plan by a preset.
 
     Args:

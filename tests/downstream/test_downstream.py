@@ -160,7 +160,7 @@ def test_a_preset_plans_another_network_for_the_same_cases(plan, resenc, tmp_pat
     assert kwargs["n_blocks_per_stage"][:3] == [1, 3, 4]
     networks = [measure_cost.planned_network(folder) for folder in (plan, resenc)]
     assert len({type(network) for network in networks}) == 2
-    assert sorted(path.name for path in resenc.iterdir()) == [
+    assert sorted(path.name for path in resenc.glob("[!.]*")) == [
         "dataset.json", "nnUNetPlans.json", "plan.json"
     ]  # fmt: skip
 
