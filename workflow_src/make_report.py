@@ -51,6 +51,7 @@ def main(
     )  # fmt: skip
     html = templates.get_template("report.html.j2").render(
         study=study,
+        compared=not all(data.get("phantom") for data in settings["datasets"].values()),
         warnings=report.warnings_for(read, settings),
         verdicts=report.verdicts(judged),
         plans=plan_rows(judged),

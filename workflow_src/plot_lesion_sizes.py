@@ -66,7 +66,8 @@ def main(spec: TableSpec, column: str, dataset: str, output: Path) -> None:
             )  # fmt: skip
     axis.set_ylim(-3, 103)
     axis.set_xlabel("lesion, % of the image")
-    axis.set_ylabel(f"{measure.title.removeprefix('m')} of an image (%)")
+    title = measure.title.replace("mDice", "Dice")
+    axis.set_ylabel(f"{title} of an image (%)")
     axis.legend(fontsize=6, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, output)
 

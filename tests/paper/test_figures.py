@@ -98,6 +98,7 @@ def test_dice_is_drawn_against_lesion_size(sized, tmp_path, monkeypatch):
     assert len(line.get_ydata()) == 8
     assert np.mean(line.get_ydata()) == pytest.approx(averaged.mean() * 100, abs=1)
     assert {text.get_text() for text in axis.texts} == {"small", "medium", "large"}
+    assert axis.get_ylabel() == "Dice of an image (%)"
     monkeypatch.undo()
     plot_lesion_sizes.main(sized, "dice", "polyps", tmp_path / "figure")
     check_drawn(tmp_path / "figure")

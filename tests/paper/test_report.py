@@ -132,7 +132,10 @@ def test_audit_run_times_and_provenance_are_there(report):
 
 def test_phantoms_and_single_seeds_are_said_and_only_where_they_are(report):
     assert 'class="warning"' not in report().read_text()
+    said = "the paper's own figures stand in round brackets beside ours"
+    assert said in text_of(report().read_text())
     text = text_of(report(phantom={"kind": "polyps"}, seeds=[0]).read_text())
+    assert said not in text and "from metrics on disk." in text
     assert "This study runs on drawn phantoms" in text
     assert "The data are drawn phantoms." in text  # under the figure
     assert "One seed was run" in text

@@ -24,7 +24,7 @@ FIGURES = {
     "dice_sets": "Dice by test set",
     "dice_by_size": "Dice by lesion size",
     "mask_dice_by_size": "Mask Dice by lesion size",
-    "fractions": "Fewer real images, with and without synthetic ones",
+    "fractions": "Dice by part of the real images",
     "published": "Measured against published",
 }
 
