@@ -4,6 +4,7 @@
 # make test-slurm      runs a small study under a Slurm that it starts here: root only
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
+# make fuzz            draws new hostile configs, files and damages for an hour
 # make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
 #                      THOROUGH=true opens all data, not a sample
 # make check-gpu       tries every stage on this machine's GPU; `make cost` then goes by it
@@ -22,7 +23,7 @@ GPUS ?= 4
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test test-fast test-slurm test-survival preflight check-gpu cost schema lock audit
+.PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost schema lock audit
 
 setup: $(VENV)/installed
 
@@ -57,6 +58,10 @@ test-slurm: setup
 	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge; } \
 	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
 	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
+
+fuzz: setup
+	@end=$$(( $$(date +%s) + 3600 )); while [ $$(date +%s) -lt $$end ]; do \
+	  $(VENV)/bin/python -m pytest --hypothesis-profile fuzz tests/*/test_fuzz*.py || exit 1; done
 
 preflight: setup
 	@$(VENV)/bin/python -m workflow_src.preflight --configfiles '[$(CONFIG)]' \

@@ -44,6 +44,11 @@ def changed(settings, **changes):
     return type(settings)(**settings.model_dump() | changes)
 
 
+def hashed(folder: Path, *names: str) -> dict:
+    """What a marker says of files that lie beside it."""
+    return {"files": {name: file_sha256(folder / name) for name in names}}
+
+
 def record_again(folder: Path) -> None:
     """Make a prepared set that a test has changed one that was written so."""
     meta = json.loads((folder / "meta.json").read_text())
@@ -148,7 +153,8 @@ def untrained(tmp_path):
         for name, _ in network.named_parameters():  # zeros at first would hide what they scale
             weights[name] += 0.3 * torch.randn_like(weights[name])
         save_file(weights, folder / "model.safetensors")
-        facts = {"kind": "segmenter", "recipe": recipe.complete(), "weights": "x"}
+        facts = {"kind": "segmenter", "recipe": recipe.complete()}
+        facts["weights"] = file_sha256(folder / "model.safetensors")
         (folder / "recipe.json").write_text(json.dumps(facts))
         return folder
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import check_made
 from workflow_src.data.prepared import PreparedSet
 
 
@@ -36,6 +37,7 @@ def main(
         vae = models.load_vae(backbone)
         text = models.embed_prompts(backbone, [prompt, ""])
     elif autoencoder and not backbone:
+        check_made(autoencoder / "recipe.json")
         vae = models.load_autoencoder(autoencoder / "vae")
         text = models.prompt_codes([prompt, ""], CROSS_ATTENTION_DIM)
     else:

@@ -7,10 +7,9 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import check_file, loaded_array
+from workflow_src.data.arrays import check_made, loaded_array
 from workflow_src.data.prepared import PreparedSet, PreparedWriter
 from workflow_src.data.synthetic import synthetic_records
 
@@ -26,9 +25,7 @@ def main(data: Path, shards: list[Path], output: OutputFolder, method: str) -> N
     """
     prepared = PreparedSet(data)
     for shard in shards:
-        with facts_of(shard / "shard.json") as facts:
-            for name, sha256 in facts["sha256"].items():
-                check_file(shard / name, sha256)
+        check_made(shard / "shard.json")
     numbers = [loaded_array(shard / "numbers.npy") for shard in shards]
     count = sum(map(len, numbers))
     if not np.array_equal(np.sort(np.concatenate(numbers)), np.arange(count)):

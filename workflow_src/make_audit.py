@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json, write_text
+from workflow_src.data.tables import read_index, read_table
 from workflow_src.paper import audit_costs, audit_method, audit_tables
 from workflow_src.paper.audit import Study, to_json, to_markdown
 
@@ -33,10 +33,10 @@ def main(
     study = Study(
         costs={name: json.loads(path.read_text()) for name, path in (costs or {}).items()},
         lesions={
-            label: pd.read_csv(path).query("split == 'train'").lesion_fraction.to_numpy()
+            label: read_index(path).query("split == 'train'").lesion_fraction.to_numpy()
             for label, path in (data or {}).items()
         },
-        tables={name: pd.read_csv(path) for name, path in (tables or {}).items()},
+        tables={name: read_table(path) for name, path in (tables or {}).items()},
         reduced=reduced or [],
     )
     paper = yaml.safe_load(published.read_text())

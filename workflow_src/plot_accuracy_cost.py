@@ -3,10 +3,10 @@
 from itertools import cycle
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.lines import Line2D
 
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_table
 from workflow_src.paper.style import BLUE, RED, log_scale, plt, save
 
 MARKERS = "osD^vP*X<>"
@@ -20,7 +20,7 @@ def main(table: Path, dataset: str, output: Path) -> None:
         dataset: whose scores are drawn.
         output: path without suffix.
     """
-    cells = pd.read_csv(table).query("dataset == @dataset")
+    cells = read_table(table).query("dataset == @dataset")
     # The csv has no column that is empty, such as the paper's figures of a data set that it lacks.
     cells = cells.reindex(columns=["label", "column", "mean", "published"])
     sources = {"mean": BLUE} | ({"published": RED} if cells.published.notna().any() else {})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
-from workflow_src.data.arrays import loaded_arrays
+from workflow_src.data.arrays import check_made, loaded_arrays
 from workflow_src.paper.style import grid, plt, save, show
 
 
@@ -15,6 +15,7 @@ def main(trained: Path, output: Path) -> None:
         trained: folder of a ControlNet trained with LAW.
         output: path without suffix.
     """
+    check_made(trained / "recipe.json")
     files = sorted(trained.glob("delta_*.npz"))
     if not files:
         raise InputError(f"{trained} holds no delta_*.npz: it was not trained with LAW")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_index
 from workflow_src.paper.saturation import region_weights, saturated_below
 from workflow_src.paper.style import BLUE, CYCLE, DASHES, RED, log_scale, plt, save
 from workflow_src.study.synthesis import ControlNetRecipe
@@ -26,7 +26,7 @@ def main(data: dict[str, Path], output: Path, law: ControlNetRecipe | None = Non
     figure, (sizes, priors, bounds) = plt.subplots(1, 3, figsize=(7, 2.4), sharex=True)
     always, usually = saturated_below(law.gamma, law.w_max)
     for (label, path), colour, dash in zip(data.items(), CYCLE, DASHES, strict=False):
-        fractions = np.sort(pd.read_csv(path).query("split == 'train'").lesion_fraction)
+        fractions = np.sort(read_index(path).query("split == 'train'").lesion_fraction)
         share = np.arange(1, len(fractions) + 1) / len(fractions)
         below = np.mean(fractions < always)
         name = f"{label} ({below:.0%} below {always:.2f})"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_table
 from workflow_src.paper.style import CYCLE, DASHES, plt, save
 from workflow_src.study.columns import COLUMNS
 
@@ -15,7 +16,7 @@ def panels(tables: dict[str, Path]) -> list[tuple[str, pd.DataFrame]]:
     """Title and cells of each panel: a measure of a table and data set with both numbers."""
     found = []
     for table, path in tables.items():
-        cells = pd.read_csv(path)
+        cells = read_table(path)
         if "difference" not in cells:
             continue
         cells = cells[cells.difference.notna() & cells.column.isin(MEASURES)]

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from workflow_src.common.command_line import run
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet, resize_image
+from workflow_src.data.tables import read_table
 from workflow_src.metrics.overlap import HALF
 from workflow_src.paper.style import grid, save, show
 
@@ -39,7 +39,7 @@ def main(
     """
     prepared = PreparedSet(data)
     predicted = Predictions(predictions, prepared)
-    dice = pd.read_csv(scores).dice.to_numpy()
+    dice = read_table(scores, "dice", marker="metrics.json").dice.to_numpy()
     order = np.argsort(-dice, kind="stable")
     middle = max(len(order) // 2 - each // 2, 0)
     groups = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_table
 from workflow_src.paper.style import plt, save
 
 
@@ -19,7 +18,8 @@ def main(logs: dict[str, Path], validation: dict[str, Path], output: Path) -> No
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.4))
     for label in logs:
-        log, looks = pd.read_csv(logs[label]), pd.read_csv(validation[label])
+        log = read_table(logs[label], "step", "loss", marker="recipe.json")
+        looks = read_table(validation[label], "step", "dice", marker="recipe.json")
         left.plot(log.step, log.loss, label=label, linewidth=1)
         (line,) = right.plot(looks.step, looks.dice * 100, linewidth=1)
         best = looks[looks.dice == looks.dice.max()][:1]

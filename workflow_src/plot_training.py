@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_table
 from workflow_src.paper.style import log_scale, plt, save
 
 PANELS = {
@@ -24,7 +23,7 @@ def main(logs: dict[str, Path], output: Path) -> None:
     """
     figure, axes = plt.subplots(2, 2, figsize=(7, 4), sharex=True)
     for label, path in logs.items():
-        log = pd.read_csv(path)
+        log = read_table(path, "step", *PANELS, marker="recipe.json")
         for axis, column in zip(axes.flat, PANELS, strict=True):
             axis.plot(log.step, log[column], label=label, linewidth=1)
     for axis, title in zip(axes.flat, PANELS.values(), strict=True):

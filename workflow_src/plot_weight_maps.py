@@ -7,7 +7,7 @@ import numpy as np
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
-from workflow_src.data.arrays import loaded_arrays
+from workflow_src.data.arrays import check_made, loaded_arrays
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.paper.style import grid, save, show
 
@@ -26,6 +26,7 @@ def main(trained: Path, data: Path, output: Path) -> None:
     from workflow_src.diffusion.weighting import final_weights, mask_at_latent, ratio_weights
     from workflow_src.study.synthesis import ControlNetRecipe
 
+    check_made(trained / "recipe.json")
     files = sorted(trained.glob("delta_*.npz"))
     if not files:
         raise InputError(f"{trained} holds no delta_*.npz: it was not trained with LAW")

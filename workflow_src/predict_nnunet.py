@@ -10,7 +10,7 @@ from tqdm import tqdm
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
+from workflow_src.data.arrays import check_made, file_sha256
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
@@ -44,6 +44,7 @@ def main(
         device=torch.device("cuda" if cuda else "cpu"),
         allow_tqdm=False,
     )
+    check_made(model / "recipe.json")
     load_checkpoint(model / f"fold_{nnunet.FOLD}" / "checkpoint_final.pth")  # refused in one line
     predictor.initialize_from_trained_model_folder(str(model), (nnunet.FOLD,))
     prepared = PreparedSet(data)

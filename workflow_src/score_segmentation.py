@@ -13,6 +13,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.lesion_sizes import bounds_of, size_of
@@ -108,6 +109,7 @@ def main(
         unit = "mm" if prepared.meta.get("spacing_mm") else "pixels"
         shared = {
             "cases": case_facts(prepared, predicted.rows),
+            "files": {"metrics.csv": file_sha256(folder / "metrics.csv")},
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
             "data": prepared.meta["sha256"],

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.metrics.stability import judge
+from workflow_src.data.tables import read_table
+from workflow_src.metrics.stability import COLUMNS, judge
 from workflow_src.study.stability import StabilityLimits
 
 SCRIPT = "workflow_src.score_stability"
@@ -21,7 +20,8 @@ def main(log: Path, output: Path, limits: StabilityLimits) -> None:
         output: the verdict, a json file.
         limits: what counts as unstable.
     """
-    verdict = judge(pd.read_csv(log), limits) | {"limits": limits.complete()}
+    table = read_table(log, *COLUMNS, marker="recipe.json")
+    verdict = judge(table, limits) | {"limits": limits.complete()}
     write_json(output, verdict | {"provenance": provenance(SCRIPT)})
 
 

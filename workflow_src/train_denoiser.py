@@ -7,7 +7,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import file_sha256
+from workflow_src.data.arrays import check_made, file_sha256
 from workflow_src.study.synthesis import DenoiserRecipe
 
 
@@ -28,6 +28,7 @@ def main(
     from workflow_src.diffusion.noising import noise_schedule
     from workflow_src.diffusion.small import train_denoiser
 
+    check_made(autoencoder / "recipe.json")
     cached = load_latents(latents)
     shaped_by = {"recipe": recipe.complete(), "latents": cached.sha256, "seed": seed}
     state = State(output, "workflow_src.train_denoiser", shaped_by)

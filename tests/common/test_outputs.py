@@ -153,12 +153,12 @@ def test_a_second_call_that_has_waited_long_is_refused(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "marker").read_text() == "third"
 
 
-def test_a_folder_that_may_not_be_written_ends_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "workflow_src.score_stability", "--limits", "{}"]
-    (tmp_path / "log.csv").write_text("step\n")
+def test_a_folder_in_place_of_a_file_ends_in_one_line(tmp_path):
+    write_text(tmp_path / "raw" / "1.png", "")
+    command = [sys.executable, "-m", "workflow_src.locate_raw", f"--root={tmp_path}/raw"]
     done = subprocess.run(
-        [*command, f"--log={tmp_path}", f"--output={tmp_path}"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        [*command, f"--output={tmp_path}"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path}: it is a folder: give a file\n"
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert line.endswith("it is a folder: give a file") and "Traceback" not in done.stderr

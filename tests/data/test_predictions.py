@@ -1,11 +1,14 @@
 """Predictions: written only if they are probabilities, opened only if they are what was written."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from workflow_src import score_segmentation
 from workflow_src.common.errors import InputError
+from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import Predictions, PredictionWriter
 from workflow_src.segmentation.prediction import TrainedSegmenter
 
@@ -55,5 +58,8 @@ def test_weights_that_are_not_finite_stop(untrained):
     weights = load_file(folder / "model.safetensors")
     next(v for v in weights.values() if v.is_floating_point()).view(-1)[0] = float("nan")
     save_file(weights, folder / "model.safetensors")
+    facts = json.loads((folder / "recipe.json").read_text())
+    facts["weights"] = file_sha256(folder / "model.safetensors")
+    (folder / "recipe.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match=r"model\.safetensors holds weights that are not finite"):
         TrainedSegmenter(folder, "cpu")

@@ -1,15 +1,18 @@
 """Sampling: the same images however the work is cut, masks of one's own, and kills."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from conftest import hashed
 from diffusers import ControlNetModel
 from PIL import Image
 
 from workflow_src import gather_samples, sample_controlnet, train_controlnet
 from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import write_json
 from workflow_src.data.mask_moves import augmented_mask
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
@@ -38,6 +41,8 @@ def trained(backbone, polyps, latents, tmp_path_factory):
     for layer in [*opened, *controlnet.controlnet_down_blocks]:
         torch.nn.init.normal_(layer.weight, std=0.5)
     controlnet.save_pretrained(folder / "controlnet")
+    facts = json.loads((folder / "recipe.json").read_text())
+    write_json(folder / "recipe.json", facts | hashed(folder, *facts["files"]))
     return folder
 
 
@@ -278,5 +283,29 @@ def test_a_folder_without_a_trained_method_is_named(backbone, trained, tmp_path)
     (tmp_path / "controlnet").mkdir()
     config = json.loads((trained / "controlnet" / "config.json").read_text())
     (tmp_path / "controlnet" / "config.json").write_text(json.dumps(config))
+    facts = json.loads((trained / "recipe.json").read_text())
+    facts["recipe"]["train_decoder"] = False
+    write_json(tmp_path / "recipe.json", facts | {"files": {}})
     with pytest.raises(InputError, match="controlnet holds no usable ControlNetModel .* again"):
         Sampler(backbone, tmp_path, "A polyp.", recipe(), "cpu")
+
+
+@pytest.mark.parametrize("name", ["decoder.safetensors", "controlnet/config.json"])
+def test_what_a_training_left_is_opened_only_as_it_was(backbone, trained, tmp_path, name):
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    content = bytearray((folder / name).read_bytes())
+    content[-3] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name} was changed or damaged"):
+        Sampler(backbone, folder, "A polyp.", recipe(), "cpu")
+    (folder / name).unlink()
+    with pytest.raises((InputError, FileNotFoundError), match=name.split("/")[0]):
+        Sampler(backbone, folder, "A polyp.", recipe(), "cpu")
+
+
+def test_another_backbone_than_the_trainings_is_refused(backbone, trained, tmp_path):
+    other = shutil.copytree(backbone.parent, tmp_path / "other")
+    facts = json.loads((other / "backbone.json").read_text())
+    write_json(other / "backbone.json", facts | {"seed": 1})
+    with pytest.raises(InputError, match="was trained on another backbone than"):
+        Sampler(other / "backbone.json", trained, "A polyp.", recipe(), "cpu")

@@ -4,8 +4,10 @@ import json
 
 import pandas as pd
 import pytest
+from conftest import hashed
 
 from workflow_src import score_stability
+from workflow_src.common.outputs import write_json
 from workflow_src.metrics.stability import StabilityLimits, judge
 
 
@@ -47,6 +49,7 @@ def test_each_limit_makes_a_training_unstable_alone(changed, because):
 
 def test_the_limits_are_kept_with_the_verdict(tmp_path):
     log_of().to_csv(tmp_path / "log.csv", index=False)
+    write_json(tmp_path / "recipe.json", hashed(tmp_path, "log.csv"))
     limits = StabilityLimits(loss_spike=1.2)
     score_stability.main(tmp_path / "log.csv", tmp_path / "stability.json", limits)
     verdict = json.loads((tmp_path / "stability.json").read_text())

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import hashed
 from PIL import Image
 
 from workflow_src import (
@@ -34,10 +35,12 @@ def test_imbalance_is_drawn_from_the_training_images(polyps, tmp_path):
     index = pd.read_csv(polyps.folder / "index.csv")
     index.loc[index.split != "train", "lesion_fraction"] = 0.9
     index.to_csv(tmp_path / "index.csv", index=False)
+    write_json(tmp_path / "meta.json", {"sha256": hashed(tmp_path, "index.csv")["files"]})
     plot_imbalance.main({"Polyps": tmp_path / "index.csv"}, tmp_path / "figure1")
     assert (tmp_path / "figure1.png").read_bytes() == before
     index.loc[index.split == "train", "lesion_fraction"] = 0.4
     index.to_csv(tmp_path / "index.csv", index=False)
+    write_json(tmp_path / "meta.json", {"sha256": hashed(tmp_path, "index.csv")["files"]})
     plot_imbalance.main({"Polyps": tmp_path / "index.csv"}, tmp_path / "figure1")
     assert (tmp_path / "figure1.png").read_bytes() != before
 
@@ -48,7 +51,7 @@ def test_dice_is_drawn_by_set(tmp_path):
     table = pd.DataFrame({"stem": range(6), "source": list("AAABBB"), "case": range(6)})
     table["duplicate_of"], table["dice"] = "", np.linspace(0.2, 0.9, 6)
     table.to_csv(folder / "metrics.csv", index=False)
-    write_json(folder / "metrics.json", {"all": {"dice": 0.5}})
+    write_json(folder / "metrics.json", {"all": {"dice": 0.5}} | hashed(folder, "metrics.csv"))
     spec = TableSpec(
         rows={"a": "A"}, datasets={"polyps": "Polyps"}, columns=["dice"], seeds=[0],
         files={"score": {"polyps": {"a": [folder / "metrics.json"]}}},
@@ -74,7 +77,7 @@ def sized(tmp_path) -> TableSpec:
             table["dice"] = np.clip(rise + rng.normal(0, 0.08, 120), 0, 1)
             table.to_csv(folder / "metrics.csv", index=False)
             facts = {"all": {"dice": table.dice.mean()}, "lesion_thirds": [0.01, 0.08]}
-            write_json(folder / "metrics.json", facts)
+            write_json(folder / "metrics.json", facts | hashed(folder, "metrics.csv"))
             files[row].append(folder / "metrics.json")
     return TableSpec(
         rows={"a": "Model A", "b": "Model B"}, datasets={"polyps": "Polyps"}, columns=["dice"],
@@ -161,9 +164,12 @@ def test_training_curves_of_segmenters_mark_the_weights_that_are_kept(tmp_path, 
     logs, looks, drawn = {}, {}, []
     for name, dice in (("A", [0.2, 0.7, 0.7, 0.5]), ("without validation", [None, None])):
         steps = np.arange(1, len(dice) + 1) * 10
-        logs[name], looks[name] = tmp_path / f"{name}.csv", tmp_path / f"{name}_validation.csv"
+        logs[name], looks[name] = tmp_path / name / "log.csv", tmp_path / name / "validation.csv"
+        (tmp_path / name).mkdir()
         pd.DataFrame({"step": steps, "loss": 1 / steps}).to_csv(logs[name], index=False)
         pd.DataFrame({"step": steps, "dice": dice}).to_csv(looks[name], index=False)
+        marker = hashed(tmp_path / name, "log.csv", "validation.csv")
+        write_json(tmp_path / name / "recipe.json", marker)
     monkeypatch.setattr(plot_segmenter_training, "save", lambda figure, _: drawn.append(figure))
     plot_segmenter_training.main(logs, looks, tmp_path / "figure")
     losses, dices = (axis.lines for axis in drawn[0].axes)
@@ -178,9 +184,12 @@ def test_training_curves_of_segmenters_mark_the_weights_that_are_kept(tmp_path, 
 def test_weight_maps_are_drawn_of_the_images_that_they_belong_to(polyps, tmp_path):
     masks = np.stack([np.asarray(polyps.mask(row)) for row in (0, 1)])
     recipe = {"weighting": "law", "normalise": True, "clamp": True}
-    write_json(tmp_path / "law" / "recipe.json", {"recipe": recipe})
+    (tmp_path / "law").mkdir()
     np.savez(tmp_path / "law" / "delta_000004.npz", mask=masks, row=np.array([0, 1]),
              delta=np.full((2, 8, 8), 0.5, np.float32))  # fmt: skip
+    facts = {"recipe": recipe} | hashed(tmp_path / "law", "delta_000004.npz")
+    write_json(tmp_path / "law" / "recipe.json", facts)
+    write_json(tmp_path / "recipe.json", {"files": {}})
     plot_weight_maps.main(tmp_path / "law", polyps.folder, tmp_path / "weights")
     check_drawn(tmp_path / "weights")
     with pytest.raises(InputError, match="not trained with LAW"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import hashed
 
 from workflow_src.common.outputs import write_json
 from workflow_src.metrics.stability import StabilityLimits, judge
@@ -152,6 +153,7 @@ def test_methods_are_paired_by_mask_with_their_reference(tmp_path):
         (tmp_path / method).mkdir()
         table.to_csv(tmp_path / method / "metrics.csv", index=False)
         facts = {"all": {"images": 30, "dice": table.dice.mean()}}
+        facts |= hashed(tmp_path / method, "metrics.csv")
         write_json(tmp_path / method / "metrics.json", facts)
     files = {m: [tmp_path / m / "metrics.json"] for m in ("uniform", "law")}
     spec = TableSpec(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, hashed
 from scipy import stats
 
 from workflow_src import make_table, plot_accuracy_cost, plot_published
@@ -51,11 +51,12 @@ def write_scores(folder: Path, seed: int, level: float) -> None:
     table["dice_class_mean"] = 2 * (iou + 1) / (iou + 3)
     folder.mkdir(parents=True)
     table.to_csv(folder / "metrics.csv", index=False)
-    made = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
-    made["provenance"] = provenance("workflow_src.score_segmentation")
-    sizes = {"by_size": by_size(table), "lesion_thirds": [0.021, 0.0864]}
-    made["boundary"] = {"tolerance": 2.0, "unit": "pixels"}
-    write_json(folder / "metrics.json", summarise(table, []) | sizes | made)
+    facts = {"model": f"{folder.parent.name} {seed}", "data": {"images.npy": "abc"}}
+    facts["provenance"] = provenance("workflow_src.score_segmentation")
+    facts |= {"by_size": by_size(table), "lesion_thirds": [0.021, 0.0864]}
+    facts["boundary"] = {"tolerance": 2.0, "unit": "pixels"}
+    facts |= hashed(folder, "metrics.csv")
+    write_json(folder / "metrics.json", summarise(table, []) | facts)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_memory_that_is_too_small_names_the_remedy(untrained, monkeypatch, image
 def test_a_damaged_weight_file_is_named(untrained):
     file = untrained("order") / "model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"model\.safetensors is damaged"):
+    with pytest.raises(InputError, match=r"model\.safetensors was changed or damaged"):
         TrainedSegmenter(file.parent, "cpu")
 
 

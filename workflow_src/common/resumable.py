@@ -5,11 +5,13 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
-from workflow_src.common.outputs import claim, move_into
+from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import claim, move_into, write_json
 
 
 class State:
@@ -42,8 +44,12 @@ class State:
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
+    @property
+    def earlier(self) -> Path:
+        return self.folder / "checkpoint-before.pt"
+
     def save(self, payload: dict) -> None:
-        """Write a checkpoint whole: a kill at any moment leaves the old one or the new one."""
+        """Write a checkpoint whole; the one before is kept, should the disk damage the new one."""
         import torch
 
         beside = self.checkpoint.with_suffix(".partial")
@@ -51,6 +57,8 @@ class State:
             torch.save(payload, file)
             file.flush()
             os.fsync(file.fileno())
+        if self.checkpoint.is_file():
+            os.replace(self.checkpoint, self.earlier)
         os.replace(beside, self.checkpoint)
 
     def load(self) -> dict | None:
@@ -61,22 +69,40 @@ class State:
         """
         import torch
 
-        if not self.checkpoint.is_file():
-            return None
         mapped = torch.cuda.is_available()
-        payload = torch.load(self.checkpoint, map_location="cpu", mmap=mapped, weights_only=True)
-        print(f"resumed from {self.checkpoint} at step {payload['step']}")
-        return payload
+        for file in (self.checkpoint, self.earlier):
+            if not file.is_file():
+                continue
+            try:
+                with zipfile.ZipFile(file) as parts:  # PyTorch does not look at their checksums
+                    if parts.testzip():
+                        raise zipfile.BadZipFile
+                payload = torch.load(file, map_location="cpu", mmap=mapped, weights_only=True)
+                print(f"resumed from {file} at step {payload['step']}")
+                return payload
+            except Exception:  # of what kind depends on where a reader stumbled
+                print(f"{file} is damaged: going on from what was there before it")
+        return None
 
     def finish(self, content: Path, marker: str) -> None:
         """Move the finished folder's content, and the logs, to the output; then drop the state.
 
+        The marker, a json file, is given the hashes of all other files: who opens one checks it.
         Logs are copied: a run that fails from here on must find them, to go on with them.
         """
         for log in self.folder.glob("*.csv"):
             shutil.copy(log, content)
+        facts = json.loads((content / marker).read_text())
+        made = sorted(p for p in content.rglob("*") if p.is_file() and p != content / marker)
+        facts["files"] = {str(p.relative_to(content)): _sha256(p) for p in made}
+        write_json(content / marker, facts)
         move_into(content, self.output, marker)
         shutil.rmtree(self.folder)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class CsvLog:
@@ -88,8 +114,13 @@ class CsvLog:
     """
 
     def __init__(self, path: Path, step: int):
-        rows = list(csv.DictReader(path.open())) if step and path.is_file() else []
-        self._kept = [row for row in rows if int(row["step"]) <= step]
+        try:
+            rows = list(csv.DictReader(path.open())) if step and path.is_file() else []
+            self._kept = [row for row in rows if int(row["step"]) <= step]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise InputError(
+                f"{path} is damaged: remove {path.parent}, and the training starts again"
+            ) from error
         self.path = path
         self._writer: csv.DictWriter | None = None
 

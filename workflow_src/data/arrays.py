@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 
 WHOLE = 2**26  # bytes up to which a file is hashed whole: a tenth of a second
 BLOCK, BLOCKS = 2**20, 64  # what is hashed of a larger one
@@ -127,6 +128,23 @@ def check_file(path: Path, sha256: str, spread: str | None = None) -> None:
     found = _digest(path, state.st_size, state.st_mtime_ns, spread is None)
     if found != (sha256 if spread is None else spread):
         raise InputError(f"{path} was changed or damaged since it was written: {AGAIN}")
+
+
+def check_made(marker: Path, *names: str) -> None:
+    """Check that files are those that their step wrote beside its marker.
+
+    Args:
+        marker: the step's json file, which holds their hashes.
+        names: of the files; without any, all that it tells of.
+
+    Raises:
+        InputError: naming the first that is missing or another.
+    """
+    with facts_of(marker) as facts:
+        hashes = dict(facts["files"])
+        wanted = {name: hashes[name] for name in names} if names else hashes
+    for name, sha256 in wanted.items():
+        check_file(marker.parent / name, sha256)
 
 
 @lru_cache

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from workflow_src.common.errors import InputError
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import facts_of, read_json
+from workflow_src.data.arrays import check_made
 from workflow_src.diffusion.tiny import load_tiny
 
 PARTS = ("vae", "unet", "scheduler")
@@ -33,7 +34,10 @@ def backbone_folder(marker: Path | str) -> Path:
     marker = Path(marker)
     if not marker.is_file():
         raise InputError(f"{marker} does not exist: make the backbone first, or check the path")
-    folder = marker.parent / read_json(marker).get("folder", ".")
+    with facts_of(marker) as facts:
+        folder = marker.parent / facts.get("folder", ".")
+    if "files" in facts:  # of a small one; a fetched one has its maker's checksums
+        check_made(marker)
     for part in PARTS:
         if not (folder / part).is_dir():
             raise InputError(

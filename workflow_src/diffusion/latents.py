@@ -12,7 +12,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import require_space
 from workflow_src.common.training import memory_for
-from workflow_src.data.arrays import file_sha256
+from workflow_src.data.arrays import check_file, file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.diffusion.backbone import latent_moments, to_model_range
 
@@ -80,5 +80,6 @@ def load_latents(folder: Path) -> Latents:
         )
     with facts_of(marker) as facts:
         sha256, data = facts["sha256"], facts["data"]
+    check_file(folder / "latents.safetensors", sha256)
     tensors = load_file(folder / "latents.safetensors")
     return Latents(tensors["mean"], tensors["std"], tensors["text"], tensors["empty"], sha256, data)

@@ -9,7 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import facts_of
 from workflow_src.common.training import generator_for, memory_for
+from workflow_src.data.arrays import check_made, file_sha256
 from workflow_src.diffusion.backbone import (
     backbone_folder,
     embed_prompts,
@@ -43,8 +45,15 @@ class Sampler:
     ):
         if not (trained / "controlnet" / "config.json").is_file():
             raise InputError(f"{trained} holds no trained ControlNet: it lacks controlnet/")
+        check_made(trained / "recipe.json")
+        with facts_of(trained / "recipe.json") as facts:
+            made_on, decoder = facts["backbone"], facts["recipe"]["train_decoder"]
+        if made_on != file_sha256(backbone):
+            raise InputError(
+                f"{trained} was trained on another backbone than {backbone}: give that one"
+            )
         unet = load_unet(backbone)
-        if (trained / "decoder.safetensors").is_file():
+        if decoder:
             Decoder(unet).load_state_dict(load_file(trained / "decoder.safetensors"))
         pipeline = StableDiffusionControlNetPipeline(
             vae=load_vae(backbone),

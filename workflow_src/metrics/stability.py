@@ -5,6 +5,8 @@ import pandas as pd
 
 from workflow_src.study.stability import StabilityLimits
 
+COLUMNS = ["loss", "loss_max", "grad_norm", "grad_norm_max", "weight_max", "weight_mean"]
+
 
 def judge(log: pd.DataFrame, limits: StabilityLimits) -> dict:
     """The verdict on a training log, with the figures behind it.
@@ -16,9 +18,8 @@ def judge(log: pd.DataFrame, limits: StabilityLimits) -> dict:
     Returns:
         stable (bool), the figures by name, and `because`, the names of those beyond their limit.
     """
-    columns = ["loss", "loss_max", "grad_norm", "grad_norm_max", "weight_max", "weight_mean"]
     figures = {
-        "not_finite": int((~np.isfinite(log[columns].to_numpy(float))).sum()),
+        "not_finite": int((~np.isfinite(log[COLUMNS].to_numpy(float))).sum()),
         "loss_spike": float(log.loss_max.max() / log.loss.median()),
         "gradient_spike": float(log.grad_norm_max.max() / log.grad_norm.median()),
         "weight_max": float(log.weight_max.max()),

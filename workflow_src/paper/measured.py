@@ -7,6 +7,7 @@ import pandas as pd
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import read_json
+from workflow_src.data.tables import TEXT, read_table
 from workflow_src.study.columns import METRICS, Column
 
 Runs = list[tuple[Path, dict]]  # metrics files with their content
@@ -85,11 +86,10 @@ def training_scores(runs: Runs, column: Column) -> pd.DataFrame:
     Returns:
         A column a training, and the images' source, stem and case as the index.
     """
-    text = dict.fromkeys(("stem", "source", "case", "duplicate_of", "lesion_size"), str)
     found = []
     for path, _ in runs:
         beside = path.with_name(METRICS[column.kind].per_image)
-        table = pd.read_csv(beside, dtype=text, keep_default_na=False)
+        table = read_table(beside, *TEXT[:4], column.per_image, marker=path.name)
         table = table[~table.duplicate_of.isin((table.source + "/" + table.stem).tolist())]
         if column.size:
             table = table[table.lesion_size == column.size]

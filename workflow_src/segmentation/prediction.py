@@ -14,6 +14,7 @@ from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.registry import place_of
 from workflow_src.common.training import memory_for
+from workflow_src.data.arrays import check_file
 from workflow_src.segmentation import build_segmenter
 from workflow_src.segmentation.batches import normalised
 from workflow_src.study.registries import SEGMENTERS
@@ -76,6 +77,7 @@ class TrainedSegmenter:
             self.recipe, self.device = SegmenterRecipe(**facts["recipe"]), device
             self.weights: str = facts["weights"]
         self.place = place_of(SEGMENTERS, self.recipe.architecture, "a segmenter")
+        check_file(folder / "model.safetensors", self.weights)
         network = self._load(folder / "model.safetensors")
         side = self.recipe.image_size if self.recipe.fit == "resize" else None
         self.model = FromPixels(network, side).to(device).eval()
