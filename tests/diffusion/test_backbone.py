@@ -35,8 +35,12 @@ DENOISER = DenoiserRecipe(widths=(8, 16), steps=7, batch_size=2, checkpoint_minu
 
 @pytest.fixture
 def copied(backbone, tmp_path):
-    """A copy of the backbone to damage: its folder."""
+    """A copy of the backbone to damage, of whose files, as of a fetched one's, no hash is kept."""
     shutil.copytree(backbone.parent, tmp_path / "copy")
+    marker = tmp_path / "copy" / "backbone.json"
+    facts = json.loads(marker.read_text())
+    del facts["files"]
+    marker.write_text(json.dumps(facts))
     return tmp_path / "copy"
 
 
@@ -63,7 +67,7 @@ def test_an_autoencoder_stopped_and_resumed_is_the_same(polyps, tmp_path, monkey
 
 
 def test_a_denoiser_stopped_and_resumed_is_the_same(backbone, latents, tmp_path, monkeypatch):
-    autoencoder = backbone.parent
+    autoencoder = backbone.parent.parent / "autoencoder"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(small, "rows_of_step", stopped_at(5))
         train_denoiser.main(autoencoder, latents, tmp_path / "stopped", DENOISER)
@@ -84,8 +88,9 @@ def test_memory_that_is_too_small_names_the_batch_size(
     with pytest.raises(InputError, match="2 images at once: lower `batch_size` of the autoencoder"):
         train_autoencoder.main(polyps.folder, tmp_path / "autoencoder", AUTOENCODER)
     monkeypatch.setattr(UNet2DConditionModel, "forward", full)
+    autoencoder = backbone.parent.parent / "autoencoder"
     with pytest.raises(InputError, match="images at once: lower `batch_size` of the denoiser"):
-        train_denoiser.main(backbone.parent, latents, tmp_path / "denoiser", DENOISER)
+        train_denoiser.main(autoencoder, latents, tmp_path / "denoiser", DENOISER)
 
 
 def test_cached_latents_have_unit_deviation_and_keep_their_own(latents):
@@ -187,6 +192,15 @@ def test_weights_that_are_not_whole_are_named_with_the_remedy(copied, part, load
     with pytest.raises(InputError, match="fetch it again, or give another folder") as raised:
         load(copied / "backbone.json")
     assert str(copied / part) in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("harm", [lacking, lambda file: file.unlink()])
+def test_a_small_backbone_is_the_one_that_was_trained(backbone, tmp_path, harm):
+    shutil.copytree(backbone.parent, tmp_path / "copy")
+    file = tmp_path / "copy" / "unet" / WEIGHTS
+    harm(file)
+    with pytest.raises(InputError, match=f"{file} (is missing|was changed or damaged)"):
+        load_unet(tmp_path / "copy" / "backbone.json")
 
 
 def test_a_tiny_autoencoder_without_weights_is_named(tmp_path):

@@ -22,6 +22,7 @@ from short_trainings import LAW, LOGGED, UNIFORM, assert_same_result, step
 
 from workflow_src import train_controlnet
 from workflow_src.common.training import rows_of_step
+from workflow_src.data.arrays import file_sha256
 from workflow_src.diffusion import controlnet, updating
 from workflow_src.study.synthesis import ControlNetRecipe
 
@@ -140,14 +141,21 @@ def test_the_log_has_a_row_per_logged_step(law_run):
     assert ((log.weight_min > 0.3) & (log.weight_max <= 2.0)).all()
 
 
+def write_damaged(weights: dict, latents: Path, folder: Path) -> None:
+    """Latents that were damaged before they were hashed."""
+    save_file(weights, folder / "latents.safetensors")
+    facts = json.loads((latents / "latents.json").read_text())
+    facts["sha256"] = file_sha256(folder / "latents.safetensors")
+    (folder / "latents.json").write_text(json.dumps(facts))
+
+
 def test_a_nan_stops_with_the_step_and_the_rows_named(train, polyps, latents, tmp_path):
     # A latent of NaN, in a place of the order that the first steps do not reach.
     order = rows_of_step(0, 11, 11, seed=0)  # the first epoch
     damaged = {name: value.clone() for name, value in load_file(
         latents / "latents.safetensors").items()}  # fmt: skip
     damaged["mean"][order[9]] = float("nan")  # the ninth row (from 0) is of the third step of 4
-    save_file(damaged, tmp_path / "latents.safetensors")
-    (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
+    write_damaged(damaged, latents, tmp_path)
     recipe = changed(UNIFORM, log_every=1)
     with pytest.raises(FloatingPointError) as raised:
         train(tmp_path / "out", recipe, tmp_path)
@@ -165,8 +173,7 @@ def test_a_nan_is_never_saved(train, latents, tmp_path):
     # Rows are logged seldom: the check must come before the checkpoint all the same.
     damaged = load_file(latents / "latents.safetensors")
     damaged["mean"][:] = float("nan")
-    save_file(damaged, tmp_path / "latents.safetensors")
-    (tmp_path / "latents.json").write_text((latents / "latents.json").read_text())
+    write_damaged(damaged, latents, tmp_path)
     with pytest.raises(FloatingPointError, match="step 1 is not finite"):
         train(tmp_path / "out", changed(UNIFORM, log_every=100), tmp_path)
     assert not list((tmp_path / "out").glob(".state-*/checkpoint.pt"))

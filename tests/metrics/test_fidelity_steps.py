@@ -43,7 +43,7 @@ def synthetic(polyps, tmp_path_factory):
         for part, array in parts.items():
             np.save(folder / "shard" / f"{part}.npy", array)
         files = {f.name: file_sha256(f) for f in (folder / "shard").iterdir()}
-        write_json(folder / "shard" / "shard.json", {"sha256": files})
+        write_json(folder / "shard" / "shard.json", {"files": files})
         gather_samples.main(polyps.folder, [folder / "shard"], folder / "set", name)
         return folder / "set"
 

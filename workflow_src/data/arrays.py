@@ -122,8 +122,10 @@ def check_file(path: Path, sha256: str, spread: str | None = None) -> None:
         spread: its `spread_sha256`, which is compared in its place if the file is large.
 
     Raises:
-        InputError: if it is another.
+        InputError: if it is missing, or another.
     """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {AGAIN}")
     state = path.stat()
     found = _digest(path, state.st_size, state.st_mtime_ns, spread is None)
     if found != (sha256 if spread is None else spread):
