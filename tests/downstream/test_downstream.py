@@ -20,6 +20,7 @@ from workflow_src import (
 )
 from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import SIGN
 from workflow_src.data.prepared import PreparedSet, PreparedWriter, Record
 from workflow_src.downstream import environment
 from workflow_src.downstream.cases import dataset_json, write_raw
@@ -305,5 +306,5 @@ def test_an_unfinished_plan_is_not_taken_for_one(polyps, tmp_path, monkeypatch):
     monkeypatch.setattr(plan_nnunet, "plan", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         plan_nnunet.main(polyps.folder, tmp_path / "plan", "polyp", STAGES)
-    assert not list((tmp_path / "plan").iterdir())
+    assert [path.name for path in (tmp_path / "plan").iterdir()] == [SIGN]
     assert not list(tmp_path.glob(".*"))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -265,9 +266,8 @@ def test_the_three_formats_say_the_same(results):
 )  # fmt: skip
 def test_a_missing_file_is_an_error_and_no_table(results, gone):
     (results / gone).unlink()
-    with pytest.raises(FileNotFoundError) as raised:
+    with pytest.raises((FileNotFoundError, InputError), match=re.escape(str(results / gone))):
         make(results)
-    assert str(raised.value.filename) == str(results / gone)
     assert not list(results.parent.glob("table3*"))
 
 
