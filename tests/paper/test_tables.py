@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import shutil
-import re
 import subprocess
 import sys
 from pathlib import Path
