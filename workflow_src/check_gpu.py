@@ -27,7 +27,7 @@ def main(
     light: int = 512,
     batch: int | None = None,
     micro_batches: list[int] = [4, 8, 16, 32],  # noqa: B006
-    steps: int = 50,
+    steps: int | None = None,
     width: float = 1.0,
     rounds: int = 3,
 ) -> None:
@@ -43,7 +43,7 @@ def main(
         light: likewise, for the light segmenters.
         batch: images of every step; by default what the paper's study sets.
         micro_batches: images of a pass of LAW's training, of which the largest that fits is found.
-        steps: of sampling.
+        steps: of sampling; by default what the paper's study sets.
         width: of all networks but the light segmenters, relative to the paper's.
         rounds: steps of each stage, whose median counts.
     """
@@ -124,7 +124,9 @@ def method(name: str, batch: int | None):
     return recipe.model_copy(update={"batch_size": batch, "micro_batch": micro})
 
 
-def all_trials(size: int, light: int, batch: int | None, steps: int, width: float) -> list[Trial]:
+def all_trials(
+    size: int, light: int, batch: int | None, steps: int | None, width: float
+) -> list[Trial]:
     """The stages, with the settings of the paper's study."""
     from workflow_src.diffusion import trials as synthesis
     from workflow_src.downstream import trials as nnunet
@@ -142,8 +144,9 @@ def all_trials(size: int, light: int, batch: int | None, steps: int, width: floa
         memory = needed(recipe, size) if width == 1.0 else None
         found.append(synthesis.training(recipe, size, width, memory))
     settings = config["synthesis"]["sampling"]
-    chosen = {key: settings[key] for key in SamplingRecipe.model_fields} | {"steps": steps}
-    sampling = SamplingRecipe(**chosen | ({"batch_size": batch} if batch else {}))
+    chosen = {key: settings[key] for key in SamplingRecipe.model_fields}
+    asked = {"steps": steps, "batch_size": batch}
+    sampling = SamplingRecipe(**chosen | {key: n for key, n in asked.items() if n})
     found.append(synthesis.sampling(sampling, size, width))
     found.append(synthesis.encoding(sampling.batch_size, size, width))
     for name in ("mkunet", "order"):

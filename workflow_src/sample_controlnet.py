@@ -62,7 +62,7 @@ def main(
         shards: number of parts.
     """
     from workflow_src.common.training import best_device
-    from workflow_src.diffusion.sampling import Sampler
+    from workflow_src.diffusion.sampling import Sampler, check_trained
 
     if (data is None) == (masks is None):
         raise InputError("give either --data or --masks")
@@ -70,6 +70,7 @@ def main(
         raise InputError("--masks needs --size, the side length the ControlNet was trained at")
     if not 0 <= shard < shards:
         raise InputError(f"--shard {shard} of --shards {shards}: give one from 0 to {shards - 1}")
+    check_trained(trained, backbone)
     sampler = Sampler(backbone, trained, prompt, recipe, best_device())
     facts = {
         "recipe": recipe.complete(),

@@ -16,7 +16,7 @@ from workflow_src.common.outputs import write_json
 from workflow_src.data.mask_moves import augmented_mask
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
-from workflow_src.diffusion.sampling import Sampler
+from workflow_src.diffusion.sampling import Sampler, check_trained
 from workflow_src.study.synthesis import ControlNetRecipe, SamplingRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -279,13 +279,11 @@ def test_a_size_that_the_model_cannot_make_is_refused(sample_masks, pair_folder)
 
 def test_a_folder_without_a_trained_method_is_named(backbone, trained, tmp_path):
     with pytest.raises(InputError, match="holds no trained ControlNet: it lacks controlnet/"):
-        Sampler(backbone, tmp_path, "A polyp.", recipe(), "cpu")
+        check_trained(tmp_path, backbone)
     (tmp_path / "controlnet").mkdir()
-    config = json.loads((trained / "controlnet" / "config.json").read_text())
-    (tmp_path / "controlnet" / "config.json").write_text(json.dumps(config))
-    facts = json.loads((trained / "recipe.json").read_text())
-    facts["recipe"]["train_decoder"] = False
-    write_json(tmp_path / "recipe.json", facts | {"files": {}})
+    with pytest.raises(FileNotFoundError, match=r"recipe\.json"):
+        check_trained(tmp_path, backbone)
+    shutil.copy(trained / "controlnet" / "config.json", tmp_path / "controlnet")
     with pytest.raises(InputError, match="controlnet holds no usable ControlNetModel .* again"):
         Sampler(backbone, tmp_path, "A polyp.", recipe(), "cpu")
 
@@ -293,14 +291,15 @@ def test_a_folder_without_a_trained_method_is_named(backbone, trained, tmp_path)
 @pytest.mark.parametrize("name", ["decoder.safetensors", "controlnet/config.json"])
 def test_what_a_training_left_is_opened_only_as_it_was(backbone, trained, tmp_path, name):
     folder = shutil.copytree(trained, tmp_path / "copy")
+    check_trained(folder, backbone)
     content = bytearray((folder / name).read_bytes())
     content[-3] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name} was changed or damaged"):
-        Sampler(backbone, folder, "A polyp.", recipe(), "cpu")
+        check_trained(folder, backbone)
     (folder / name).unlink()
-    with pytest.raises((InputError, FileNotFoundError), match=name.split("/")[0]):
-        Sampler(backbone, folder, "A polyp.", recipe(), "cpu")
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        check_trained(folder, backbone)
 
 
 def test_another_backbone_than_the_trainings_is_refused(backbone, trained, tmp_path):
@@ -308,4 +307,4 @@ def test_another_backbone_than_the_trainings_is_refused(backbone, trained, tmp_p
     facts = json.loads((other / "backbone.json").read_text())
     write_json(other / "backbone.json", facts | {"seed": 1})
     with pytest.raises(InputError, match="was trained on another backbone than"):
-        Sampler(other / "backbone.json", trained, "A polyp.", recipe(), "cpu")
+        check_trained(trained, other / "backbone.json")

@@ -26,6 +26,27 @@ from workflow_src.study.synthesis import SamplingRecipe
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def check_trained(trained: Path, backbone: Path) -> None:
+    """Check that a trained method is whole, and that of a backbone.
+
+    Args:
+        trained: folder that `train_controlnet` wrote.
+        backbone: the backbone's backbone.json.
+
+    Raises:
+        InputError: naming what is missing, changed, or of another backbone.
+    """
+    if not (trained / "controlnet").is_dir():
+        raise InputError(f"{trained} holds no trained ControlNet: it lacks controlnet/")
+    check_made(trained / "recipe.json")
+    with facts_of(trained / "recipe.json") as facts:
+        made_on = facts["backbone"]
+    if made_on != file_sha256(backbone):
+        raise InputError(
+            f"{trained} was trained on another backbone than {backbone}: give that one"
+        )
+
+
 class Sampler:
     """A backbone with a trained method, ready to sample.
 
@@ -37,23 +58,14 @@ class Sampler:
         device: to sample on.
 
     Raises:
-        InputError: if the folder holds no trained method.
+        InputError: if the folder holds no usable ControlNet.
     """
 
     def __init__(
         self, backbone: Path, trained: Path, prompt: str, recipe: SamplingRecipe, device: str
     ):
-        if not (trained / "controlnet" / "config.json").is_file():
-            raise InputError(f"{trained} holds no trained ControlNet: it lacks controlnet/")
-        check_made(trained / "recipe.json")
-        with facts_of(trained / "recipe.json") as facts:
-            made_on, decoder = facts["backbone"], facts["recipe"]["train_decoder"]
-        if made_on != file_sha256(backbone):
-            raise InputError(
-                f"{trained} was trained on another backbone than {backbone}: give that one"
-            )
         unet = load_unet(backbone)
-        if decoder:
+        if (trained / "decoder.safetensors").is_file():
             Decoder(unet).load_state_dict(load_file(trained / "decoder.safetensors"))
         pipeline = StableDiffusionControlNetPipeline(
             vae=load_vae(backbone),
