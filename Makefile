@@ -55,7 +55,7 @@ test-fast: setup
 test-slurm: setup
 	@command -v slurmd > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
 	  && echo "installing Slurm" && apt-get update -qq \
-	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge; } \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge slurmdbd mariadb-server; } \
 	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
 	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
 

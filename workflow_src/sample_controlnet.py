@@ -98,7 +98,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
         )
     count = round(len(rows) * recipe.per_mask)
     numbers = np.arange(shard, count, shards)
-    state = State(output, SCRIPT, facts)
+    state = State(output, "shard.json", SCRIPT, facts)
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
     side, channels = prepared.size, prepared.channels
@@ -125,7 +125,7 @@ def sample_shard(sampler, prepared: PreparedSet, output: Path, facts: dict) -> N
     np.save(content / "masks.npy", masks)
     np.save(content / "numbers.npy", numbers)
     write_json(content / "shard.json", facts | {"provenance": provenance(SCRIPT)})
-    state.finish(content, "shard.json")
+    state.finish(content)
 
 
 def sample_folder(sampler, masks: Path, output: Path, size: int, facts: dict) -> None:

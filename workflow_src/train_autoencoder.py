@@ -30,7 +30,7 @@ def main(data: Path, output: OutputFolder, recipe: AutoencoderRecipe, seed: int 
         "data": prepared.meta["sha256"],
         "seed": seed,
     }
-    state = State(output, "workflow_src.train_autoencoder", shaped_by)
+    state = State(output, "recipe.json", "workflow_src.train_autoencoder", shaped_by)
     if recipe.path:
         vae = given_autoencoder(Path(recipe.path), images, device)
     else:
@@ -44,7 +44,7 @@ def main(data: Path, output: OutputFolder, recipe: AutoencoderRecipe, seed: int 
         "provenance": provenance("workflow_src.train_autoencoder"),
     }
     write_json(content / "recipe.json", facts)
-    state.finish(content, "recipe.json")
+    state.finish(content)
 
 
 if __name__ == "__main__":

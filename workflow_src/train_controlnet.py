@@ -51,7 +51,7 @@ def main(
     facts = recipe_facts(recipe, cached, len(prepared.rows("train"))) | {"seed": seed}
     facts["backbone"] = file_sha256(backbone)
     members = [WEIGHTINGS[name] for name in recipe.weightings]
-    state = State(output, SCRIPT, facts, *members)
+    state = State(output, "recipe.json", SCRIPT, facts, *members)
     schedule = DDPMScheduler.from_pretrained(backbone_folder(backbone) / "scheduler")
     preview = preview_grids(backbone, prepared, prompt, state.folder, best_device())
     trained = train_controlnet(
@@ -65,7 +65,7 @@ def main(
     for made in [*state.folder.glob("delta_*.npz"), *state.folder.glob("preview_*.png")]:
         shutil.copy(made, content)  # not moved: a run that fails now finds them again
     write_json(content / "recipe.json", facts | {"provenance": provenance(SCRIPT, *members)})
-    state.finish(content, "recipe.json")
+    state.finish(content)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main(
     check_made(autoencoder / "recipe.json")
     cached = load_latents(latents)
     shaped_by = {"recipe": recipe.complete(), "latents": cached.sha256, "seed": seed}
-    state = State(output, "workflow_src.train_denoiser", shaped_by)
+    state = State(output, "backbone.json", "workflow_src.train_denoiser", shaped_by)
     unet = train_denoiser(
         cached.mean, cached.std, cached.text, cached.empty, recipe, seed, state, best_device()
     )
@@ -43,7 +43,7 @@ def main(
     facts = {"kind": "small", "sha256": file_sha256(weights), **shaped_by}
     facts["provenance"] = provenance("workflow_src.train_denoiser")
     write_json(content / "backbone.json", facts)
-    state.finish(content, "backbone.json")
+    state.finish(content)
 
 
 if __name__ == "__main__":

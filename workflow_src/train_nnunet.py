@@ -47,7 +47,7 @@ def main(
         plan, mix, synthetic=synthetic, resenc=resenc, judged=judged, seed=seed
     )
     facts |= {"recipe": recipe.complete(), "seed": seed}
-    state = State(output, SCRIPT, facts)
+    state = State(output, "recipe.json", SCRIPT, facts)
     nnunet.set_environment(state.folder, threads)
     name = json.loads((plan / "plan.json").read_text())["dataset"]
     preprocessed = state.folder / "preprocessed" / name
@@ -74,7 +74,7 @@ def main(
         "provenance": provenance(SCRIPT),
     }
     write_json(content / "recipe.json", facts)
-    state.finish(content, "recipe.json")
+    state.finish(content)
 
 
 if __name__ == "__main__":

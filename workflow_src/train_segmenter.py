@@ -31,7 +31,7 @@ def main(data: Path, output: OutputFolder, recipe: SegmenterRecipe, seed: int = 
     prepared = PreparedSet(data)
     facts = {"recipe": recipe.complete(), "seed": seed, "data": prepared.meta["sha256"]}
     network = place_of(SEGMENTERS, recipe.architecture, "a segmenter")
-    state = State(output, SCRIPT, facts, network)
+    state = State(output, "recipe.json", SCRIPT, facts, network)
     model, outcome = train_segmenter(prepared, recipe, seed, state)
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def main(data: Path, output: OutputFolder, recipe: SegmenterRecipe, seed: int = 
     facts |= {"kind": "segmenter", "outcome": outcome, "provenance": provenance(SCRIPT, network)}
     facts["weights"] = file_sha256(content / "model.safetensors")
     write_json(content / "recipe.json", facts)
-    state.finish(content, "recipe.json")
+    state.finish(content)
 
 
 if __name__ == "__main__":

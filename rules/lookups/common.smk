@@ -32,12 +32,12 @@ from workflow_src.common.jobs import steer_scripts
 from workflow_src.common.yaml_files import read_yaml
 
 steer_scripts(workflow.basedir)
-if workflow.is_main_process:
-    nodes = workflow.resource_settings.nodes  # None without an executor's queue
-    call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
 
 try:
-    if workflow.is_main_process:  # YAML itself loses the first of two keys in silence
+    if workflow.is_main_process:
+        nodes = workflow.resource_settings.nodes  # None without an executor's queue
+        call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
+        # YAML itself loses the first of two keys in silence.
         for file in {*workflow.configfiles, *workflow.overwrite_configfiles}:
             read_yaml(Path(file))
     validated(config)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from workflow_src.common.errors import InputError
 from workflow_src.common.jobs import SNAKEMAKE, end_with_snakemake
 from workflow_src.common.stale_lock import drop_stale_lock
 
@@ -78,14 +79,13 @@ def start(folder, here=True) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("here", [True, False], ids=["local", "queue"])
-def test_the_lock_of_a_killed_call_is_dropped_if_its_jobs_died_too(tmp_path, capsys, here):
-    first = start(tmp_path, here)
+def test_the_lock_of_a_killed_call_is_dropped_as_its_jobs_died_too(tmp_path, capsys):
+    first = start(tmp_path)
     first.kill()
     first.wait()
     drop_stale_lock(tmp_path, here=True).close()
-    assert (tmp_path / "locks").exists() != here
-    assert ("the last call was killed" in capsys.readouterr().err) == here
+    assert not (tmp_path / "locks").exists()
+    assert "the last call was killed" in capsys.readouterr().err
 
 
 def test_the_lock_of_a_call_at_work_stays(tmp_path):
@@ -114,3 +114,43 @@ def test_the_lock_of_another_host_stays(tmp_path, monkeypatch):
 def test_where_nothing_can_be_written_there_is_no_check(tmp_path):
     (tmp_path / "file").touch()
     assert drop_stale_lock(tmp_path / "file" / ".snakemake", here=True) is None
+
+
+@pytest.mark.parametrize(
+    "answer, dropped",
+    [("true", True), ("echo '8||{here}'; echo '9|rule_train|/elsewhere'", True), ("exit 1", False)],
+    ids=["empty", "others' jobs", "silent"],
+)
+def test_the_lock_of_a_killed_call_is_dropped_if_the_queue_has_none_of_its_jobs(
+    left_in_queue, capsys, answer, dropped
+):
+    folder = left_in_queue(answer)
+    drop_stale_lock(folder, here=False).close()
+    assert (folder / "locks").exists() != dropped
+    assert ("its lock is removed" in capsys.readouterr().err) == dropped
+
+
+def test_jobs_of_a_killed_call_that_live_on_are_named(left_in_queue):
+    folder = left_in_queue("echo '7|rule_train_wildcards_a|{here}'")
+    with pytest.raises(InputError, match=r"scancel 7\)"):
+        drop_stale_lock(folder, here=False)
+    assert (folder / "locks").exists()
+
+
+@pytest.fixture
+def left_in_queue(tmp_path, monkeypatch):
+    """A function that takes what squeue answers: the folder of a call that was killed."""
+
+    def kill(answer: str):
+        folder, commands = tmp_path / ".snakemake", tmp_path / "bin"
+        folder.mkdir()
+        commands.mkdir()
+        (commands / "squeue").write_text(f"#!/bin/sh\n{answer.format(here=tmp_path)}\n")
+        (commands / "squeue").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+        call = start(folder, here=False)
+        call.kill()
+        call.wait()
+        return folder
+
+    return kill

@@ -4,21 +4,14 @@ Run by `make test-slurm`; `make test` leaves it out.
 """
 
 import os
-import re
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-from conftest import copy_of_the_workflow, run_snakemake
-from slurm_cluster import Cluster
+from conftest import copy_of_the_workflow
+from slurm_cluster import NODES, Cluster, ask, wait_for
+from slurm_study import PLACE, RESULTS, Study, Training
 
 pytestmark = pytest.mark.slurm
-STUDY = ["--configfile", "config/demo.yaml", "tests/study.yaml", "tests/slurm.yaml"]
-# A real cluster is asked less often.
-OFTEN = ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"]
-RESULTS = Path("results/smallest")
 
 
 @pytest.fixture(scope="session")
@@ -32,134 +25,166 @@ def cluster(tmp_path_factory):
         cluster.stop()
 
 
-def copy_without_gpu_checks(folder: Path) -> None:
-    """Copy the workflow so that a job may ask for devices that PyTorch knows nothing of."""
+@pytest.fixture(scope="session")
+def on_slurm(cluster, tmp_path_factory) -> Study:
+    """A checkout whose lines marked SET are set for the tests' Slurm."""
+    folder = tmp_path_factory.mktemp("checkout") / "workflow"
     copy_of_the_workflow(folder)
-    gpus = folder / "workflow_src/common/gpus.py"
+    profile = folder / "slurm/profile.yaml"
+    profile.write_text(profile.read_text().replace("CHANGE_ME", "lab"))
+    gpus = folder / "workflow_src/common/gpus.py"  # PyTorch knows nothing of the tests' devices
     checking = gpus.read_text()
     trusting = checking.replace("int(os.environ.get(ASKED, 0))", "0")
     assert trusting != checking
     gpus.write_text(trusting)
+    return Study(folder, cluster)
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory) -> Path:
-    """A checkout whose lines marked SET are set for a Slurm without accounting."""
-    folder = tmp_path_factory.mktemp("checkout") / "workflow"
-    copy_without_gpu_checks(folder)
-    profile = folder / "slurm/profile.yaml"
-    text = re.sub(r".*CHANGE_ME.*\n", "", profile.read_text())
-    profile.write_text(text.replace("# slurm-status-command", "slurm-status-command"))
-    return folder
-
-
-def command(*arguments: str) -> list[str]:
-    """The literal command, with what only these tests add."""
-    snakemake = [sys.executable, "-m", "snakemake", "--profile", "slurm"]
-    return [*snakemake, *arguments, *STUDY, *OFTEN]
-
-
-def run(checkout: Path, *arguments: str) -> tuple[int, str]:
-    """Run the command: arguments in, exit code and printed text out."""
-    done = subprocess.run(command(*arguments), cwd=checkout, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="session")
-def first_run(cluster, checkout) -> str:
-    """What a call prints that makes Table 3."""
-    code, printed = run(checkout, "table3")
+def first_run(on_slurm) -> Study:
+    """The checkout after a call that makes Table 3."""
+    code, printed = on_slurm.run("table3")
     assert code == 0, printed[-5000:]
-    return printed
+    return on_slurm
 
 
-def of_rule(jobs: list[dict], rule: str) -> list[dict]:
-    return [job for job in jobs if f"rule_{rule}" in job.get("Comment", "")]
+@pytest.fixture(scope="session")
+def training(first_run) -> Training:
+    return Training(first_run)
 
 
-def test_jobs_land_where_their_resources_ask(cluster, first_run):
-    trainings = of_rule(cluster.jobs(), "train_segmenter")
+def test_jobs_land_where_their_resources_ask(first_run):
+    trainings = first_run.jobs("train_segmenter")
     assert len(trainings) == 2
     for job in trainings:
         assert job["Partition"] == "gpu" and job["devices"] <= {"0", "1"} and job["devices"]
-    others = of_rule(cluster.jobs(), "prepare_data")
+        assert job["Account"] == "lab" and job["nodes"] <= {"node1", "node2"}
+    others = first_run.jobs("prepare_data")
     assert others
     for job in others:
         assert job["Partition"] == "cpu" and job["devices"] == {"none"}
+        assert job["nodes"] == {"node3"}
 
 
-def test_two_gpu_jobs_run_side_by_side_on_different_devices(cluster, first_run):
-    first, second = of_rule(cluster.jobs(), "train_segmenter")
-    assert first["devices"] != second["devices"]
+def test_two_gpu_jobs_run_side_by_side_on_different_devices(first_run):
+    first, second = first_run.jobs("train_segmenter")
+    assert (first["nodes"], first["devices"]) != (second["nodes"], second["devices"])
     assert max(first["StartTime"], second["StartTime"]) < min(first["EndTime"], second["EndTime"])
 
 
-def test_a_job_of_two_gpus_is_one_task_that_sees_both(cluster, checkout, first_run):
+def test_a_job_of_two_gpus_is_one_task_that_sees_both(first_run):
     target = str(RESULTS / "controlnet/polyps/law/seed0/recipe.json")
     passes = "synthesis={training: {micro_batch: 2}}"
     both = ["--config", "resources={train_controlnet: {gpu: 2}}", passes]
-    code, printed = run(checkout, target, *both)
+    code, printed = first_run.run(target, *both)
     assert code == 0, printed[-5000:]
-    (job,) = of_rule(cluster.jobs(), "train_controlnet")
+    (job,) = first_run.jobs("train_controlnet")
     assert job["NumTasks"] == "1" and job["devices"] == {"0,1"}
 
 
-def test_downloads_tables_and_figures_are_no_jobs_of_the_cluster(cluster, checkout, first_run):
-    assert (checkout / RESULTS / "tables/table3.md").is_file()
-    assert not of_rule(cluster.jobs(), "make_table")
+def test_downloads_tables_and_figures_are_no_jobs_of_the_cluster(first_run):
+    assert (first_run.folder / RESULTS / "tables/table3.md").is_file()
+    assert not first_run.jobs("make_table")
 
 
-def test_a_second_call_finds_nothing_to_do(first_run, checkout):
-    code, printed = run(checkout, "table3")
+def test_a_second_call_finds_nothing_to_do(first_run):
+    code, printed = first_run.run("table3")
     assert code == 0 and "Nothing to be done" in printed
 
 
-def test_a_preempted_training_resumes_and_ends_as_an_undisturbed_one(
-    cluster, checkout, first_run, tmp_path
-):
-    place = RESULTS / "models/polyps/mkunet/seed1"
-    longer = ["--config", "segmentation={training: {epochs: 60}}", "seeds=[1]"]
-    target = str(place / "recipe.json")
-    call = subprocess.Popen(
-        command(target, *longer),
-        cwd=checkout, stdout=(tmp_path / "out").open("w"), stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    for _ in range(240):
-        time.sleep(0.5)
-        if list((checkout / place).glob(".state-*/checkpoint.pt")):
-            break
-    (job,) = [j for j in of_rule(cluster.jobs(), "train_segmenter") if j["JobState"] == "RUNNING"]
-    urgent = ["sbatch", "-p", "urgent", "--gpus=2", "--mem=100", "-o", "/dev/null"]
-    subprocess.run([*urgent, "--wrap", "sleep 3"], check=True, capture_output=True)
-    assert call.wait(timeout=400) == 0, (tmp_path / "out").read_text()[-5000:]
-    (job,) = [j for j in cluster.jobs() if j["JobId"] == job["JobId"]]
-    assert job["Restarts"] == "1", job
-    log = (checkout / RESULTS / "logs/train_segmenter/polyps-mkunet-1.log").read_text()
-    assert re.search(r"resumed from .* at step [1-9]", log)
-    undisturbed = tmp_path / "workflow"
-    copy_without_gpu_checks(undisturbed)
-    code, printed = run_snakemake(undisturbed, target, *STUDY, *longer)
-    assert code == 0, printed[-5000:]
-    weights = place / "model.safetensors"
-    assert (checkout / weights).read_bytes() == (undisturbed / weights).read_bytes()
-
-
-def test_a_job_out_of_memory_is_tried_again_with_more(cluster, checkout, first_run):
-    target = str(RESULTS / "models/polyps/mkunet/seed2/recipe.json")
-    small = ["--config", "resources={train_segmenter: {mem_mb: 600}}", "seeds=[2]"]
-    before = {job["JobId"] for job in cluster.jobs()}
-    code, printed = run(checkout, target, *small)
-    assert code == 0, printed[-5000:]
-    tries = [j for j in cluster.jobs() if j["JobId"] not in before]
-    states = {re.search(r"mem=(\w+)", job["TRES"])[1]: job["JobState"] for job in tries}
-    assert states.pop("600M") in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
-    assert list(states.values())[-1] == "COMPLETED" and "1200M" in states
-
-
-def test_a_failed_job_leaves_the_others_running_and_names_its_log(cluster, checkout, first_run):
+def test_a_failed_job_leaves_the_others_running_and_names_its_log(first_run: Study):
     wrong = "segmentation={models: {order: {options: {heads: 5}}}}"
-    code, printed = run(checkout, "table3", "--retries", "0", "--config", wrong, "seeds=[3]")
+    code, printed = first_run.run("table3", "--retries", "0", "--config", wrong, "seeds=[3]")
     assert code == 1
-    assert (checkout / RESULTS / "scores/polyps/mkunet/seed3/metrics.json").is_file()
+    assert (first_run.folder / RESULTS / "scores/polyps/mkunet/seed3/metrics.json").is_file()
     assert "logs/train_segmenter/polyps-order-3.log" in printed
     assert "heads" in printed  # the log itself is shown
+
+
+# What a cluster does to a training: it ends with the bytes of the undisturbed one, or fails whole.
+
+
+def test_a_preempted_training_resumes_and_ends_as_an_undisturbed_one(training):
+    call = training.begin()
+    number = training.held(call)["JobId"]
+    urgent = ["sbatch", "-A", "lab", "-p", "urgent", "-N2", "--gpus=4", "--mem=100"]
+    ask(*urgent, "-o", "/dev/null", "--wrap", "sleep 3")
+    code, printed = training.study.end(call)
+    assert code == 0, printed[-5000:]
+    job = training.study.jobs("train_segmenter")[-1]
+    assert (job["JobId"], job["Restarts"]) == (number, "1")
+    training.assert_resumed_and_the_same()
+
+
+def test_a_training_whose_node_goes_down_goes_on_elsewhere(training, cluster):
+    call = training.begin()
+    before = training.held(call)
+    node = before["NodeList"]
+    cluster.kill_node(node)
+    code, printed = training.study.end(call)
+    cluster.start_node(node)
+    assert code == 0, printed[-5000:]
+    job = training.study.jobs("train_segmenter")[-1]
+    assert (job["JobId"], job["Restarts"]) == (before["JobId"], "1")
+    assert job["NodeList"] != node and job["nodes"] == {node, job["NodeList"]}
+    training.assert_resumed_and_the_same()
+    wait_for(lambda: cluster.states() == dict.fromkeys(NODES, "idle"), "the node's return", 60)
+
+
+def test_a_training_that_is_out_of_time_comes_back_with_more_and_resumes(training):
+    call = training.begin("--config", "resources={train_segmenter: {runtime: 1}}")
+    first = training.held(call)
+    code, printed = training.study.end(call)
+    assert code == 0, printed[-5000:]
+    tries = training.study.jobs("train_segmenter")[-2:]
+    assert [job["JobState"] for job in tries] == ["TIMEOUT", "COMPLETED"]
+    assert tries[0]["JobId"] == first["JobId"]
+    assert [job["TimeLimit"] for job in tries] == ["00:01:00", "00:02:00"]
+    training.assert_resumed_and_the_same()
+
+
+def test_a_training_out_of_memory_is_tried_again_with_more(training):
+    call = training.begin("--config", "resources={train_segmenter: {mem_mb: 600}}")
+    before = {job["JobId"] for job in training.study.jobs("train_segmenter")}
+    code, printed = training.study.end(call)
+    assert code == 0, printed[-5000:]
+    tries = [j for j in training.study.jobs("train_segmenter") if j["JobId"] not in before]
+    assert [job["TRES"].split("mem=")[1].split(",")[0] for job in tries][:2] == ["600M", "1200M"]
+    assert [j["JobState"] for j in tries][0] in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
+    assert tries[-1]["JobState"] == "COMPLETED"
+
+
+def test_jobs_outlive_a_restart_of_the_controller_where_squeue_tells_their_state(training, cluster):
+    call = training.begin("--slurm-status-command", "squeue")
+    job = training.held(call)
+    cluster.kill("slurmctld")
+    cluster.start_controller()
+    subprocess.run(["pkill", "-CONT", "-f", f"train_segmenter.*{PLACE}"], check=True)
+    code, printed = training.study.end(call)
+    assert code == 0, printed[-5000:]
+    last = training.study.jobs("train_segmenter")[-1]
+    assert (last["JobId"], last["Restarts"]) == (job["JobId"], "0")
+    assert (training.place / "model.safetensors").read_bytes() == training.undisturbed
+
+
+def test_scancel_fails_a_job_and_a_killed_snakemake_says_which_jobs_live_on(training):
+    call = training.begin("--retries", "0")
+    number = training.held(call)["JobId"]
+    ask("scancel", number)
+    code, printed = training.study.end(call)
+    assert code == 1 and "CANCELLED" in printed, printed[-5000:]
+    assert all(path.name.startswith(".") for path in training.place.iterdir())
+    target = str(PLACE / "recipe.json")
+    call = training.study.start(target)
+    living = training.held(call)["JobId"]
+    call.kill()
+    training.study.end(call)
+    code, printed = training.study.run(target)
+    assert code == 1 and f"(scancel {living})" in printed, printed[-5000:]
+    (job,) = [j for j in training.study.jobs("train_segmenter") if j["JobId"] == living]
+    assert job["JobState"] == "RUNNING"
+    ask("scancel", living)
+    wait_for(lambda: not ask("squeue", "--noheader"), "an empty queue", 60)
+    code, printed = training.study.run(target)
+    assert code == 0 and "its lock is removed" in printed, printed[-5000:]
+    training.assert_resumed_and_the_same()

@@ -23,7 +23,7 @@ def steer_scripts(root: Path) -> None:
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     os.environ["PYTHONPATH"] = os.environ["WORKFLOW_ROOT"] = str(root)
-    os.environ[SNAKEMAKE] = f"{_host()} {os.getpid()}"
+    os.environ[SNAKEMAKE] = f"{host()} {os.getpid()}"
     os.environ.setdefault("TQDM_MININTERVAL", "10")
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     # Keep freed memory: on a CPU, glibc hands each step's tensors back and faults them in again.
@@ -31,9 +31,12 @@ def steer_scripts(root: Path) -> None:
     os.environ.setdefault("MALLOC_TOP_PAD_", str(2**26))
 
 
-def _host() -> str:
-    """Where a process number means the same process: this machine, and this container on it."""
-    return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+def host() -> str:
+    """Where a process number means the same process: this machine, since it was started, and this
+    container on it.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
 
 
 def end_with_snakemake() -> None:
@@ -44,8 +47,8 @@ def end_with_snakemake() -> None:
     """
     import psutil
 
-    host, _, number = os.environ.get(SNAKEMAKE, "").rpartition(" ")
-    if host != _host():
+    there, _, number = os.environ.get(SNAKEMAKE, "").rpartition(" ")
+    if there != host():
         return
     try:
         snakemake = psutil.Process(int(number))

@@ -5,12 +5,14 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
 from workflow_src.common.errors import InputError
+from workflow_src.common.lease import Lease
 from workflow_src.common.outputs import claim, move_into, write_json
 
 
@@ -19,21 +21,27 @@ class State:
 
     It is keyed by all that shapes the result (settings, code, data), so a run never resumes from
     another recipe's state. It lies in the output folder but is not an output: Snakemake, which
-    deletes a job's outputs before it starts the job again, leaves it alone.
+    deletes a job's outputs before it starts the job again, leaves it alone. One job at a time works
+    in the output folder. Where the disk has no locks between nodes, a lease holds others back: they
+    wait, and end well if the first made just what they would.
 
     Args:
         output: folder of the finished training.
+        marker: the file whose presence says that it is finished.
         script: dotted name of the script, whose code goes into the key.
         shaped_by: settings and input hashes, as JSON-able data.
         members: places of what the settings name in a registry, whose code goes into the key too.
     """
 
-    def __init__(self, output: Path, script: str, shaped_by: dict, *members: str):
-        self.output = Path(output)
+    def __init__(self, output: Path, marker: str, script: str, shaped_by: dict, *members: str):
+        self.output, self.marker = Path(output), marker
         text = json.dumps([code_hash(script, *members), shaped_by], sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = self.output / f".state-{self.key}"
-        self._claim = claim(self.output)  # as long as this lives
+        self._claim = claim(self.output)  # as long as this lives, if the disk has locks of all nodes
+        self.lease = Lease(self.output, self.key)
+        if not self.lease.take(self.output / marker):
+            sys.exit(0)
         others = [p for p in self.output.glob(".state-*") if p != self.folder]
         for other in others:  # made by other settings, code or data: of no use to this run
             print(f"{other.name} belongs to another recipe or code: not resumed, removed")
@@ -57,6 +65,7 @@ class State:
             torch.save(payload, file)
             file.flush()
             os.fsync(file.fileno())
+        self.lease.check()
         if self.checkpoint.is_file():
             os.replace(self.checkpoint, self.earlier)
         os.replace(beside, self.checkpoint)
@@ -84,7 +93,7 @@ class State:
                 print(f"{file} is damaged: going on from what was there before it")
         return None
 
-    def finish(self, content: Path, marker: str) -> None:
+    def finish(self, content: Path) -> None:
         """Move the finished folder's content, and the logs, to the output; then drop the state.
 
         The marker, a json file, is given the hashes of all other files: who opens one checks it.
@@ -92,12 +101,14 @@ class State:
         """
         for log in self.folder.glob("*.csv"):
             shutil.copy(log, content)
-        facts = json.loads((content / marker).read_text())
-        made = sorted(p for p in content.rglob("*") if p.is_file() and p != content / marker)
+        facts = json.loads((content / self.marker).read_text())
+        made = sorted(p for p in content.rglob("*") if p.is_file() and p != content / self.marker)
         facts["files"] = {str(p.relative_to(content)): _sha256(p) for p in made}
-        write_json(content / marker, facts)
-        move_into(content, self.output, marker)
+        write_json(content / self.marker, facts)
+        self.lease.check()
+        move_into(content, self.output, self.marker)
         shutil.rmtree(self.folder)
+        self.lease.release()
 
 
 def _sha256(path: Path) -> str:
