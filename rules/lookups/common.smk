@@ -26,15 +26,23 @@ from workflow_src.study.synthesis import (
 from workflow_src.study.figures import figures_of
 from workflow_src.study.table_specs import tables_in_order, target_of
 from workflow_src.common.errors import InputError
-from workflow_src.common.partitions import granted, grown, of_all_processes
+from workflow_src.common.partitions import (
+    ask_for_gpus,
+    granted,
+    grown,
+    of_all_processes,
+)
 from workflow_src.common.stale_lock import drop_stale_lock
 from workflow_src.common.jobs import steer_scripts
 from workflow_src.common.yaml_files import read_yaml
 
 steer_scripts(workflow.basedir)
+SLURM = Path(workflow.basedir) / "slurm"
+CLUSTER = yaml.safe_load((SLURM / "partitions.yaml").read_text())
 
 try:
     if workflow.is_main_process:
+        ask_for_gpus(CLUSTER["gpus_by"], SLURM / "bin")
         nodes = workflow.resource_settings.nodes  # None without an executor's queue
         call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
         # YAML itself loses the first of two keys in silence.
@@ -51,9 +59,7 @@ MIXES = config["downstream"]["mixes"]
 LIGHT_MODELS = config["segmentation"]["models"]
 SIZE = config["synthesis"]["image_size"]
 SHARDS = config["synthesis"]["sampling"]["shards"]
-PARTITIONS = yaml.safe_load(
-    (Path(workflow.basedir) / "slurm/partitions.yaml").read_text()
-)["partitions"]
+PARTITIONS = CLUSTER["partitions"]
 
 TABLES = "<results>/tables/{table}.{suffix}"
 SUFFIXES = ["csv", "md", "tex", "json"]

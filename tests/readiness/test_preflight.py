@@ -322,8 +322,13 @@ def cluster(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "slurm", profile)
     commands.mkdir()
 
-    def set_up(account: str, partitions: dict, accounting: bool = True):
-        answers = {"sbatch": "", "sinfo": "echo cpu; echo gpu", "sacctmgr": "echo lab"}
+    def set_up(account: str, partitions: dict, accounting: bool = True, gpus_by: str = "--gpus"):
+        nodes = "cpu|2-00:00:00|256000+|64|(null)\ngpu|4-00:00:00|256000|64|gpu:a100:4(S:0-1)"
+        sinfo = f"case $* in *%m*) echo '{nodes}';; *) echo cpu; echo gpu;; esac"
+        settings = "PartitionName=cpu State=UP MaxMemPerNode=UNLIMITED"
+        settings += "\nPartitionName=gpu State=UP MaxMemPerNode=200000 MaxCPUsPerNode=48"
+        answers = {"sbatch": "", "sinfo": sinfo, "scontrol": f"echo '{settings}'",
+                   "sacctmgr": "echo lab"}  # fmt: skip
         if not accounting:
             answers["sacctmgr"] = "echo 'no accounting here' >&2; exit 1"
         for name, answer in answers.items():
@@ -332,7 +337,9 @@ def cluster(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(commands))
         settings = {"default-resources": [f"slurm_account={account}"], "retries": 2}
         (profile / "profile.yaml").write_text(yaml.safe_dump(settings))
-        (profile / "partitions.yaml").write_text(yaml.safe_dump({"partitions": partitions}))
+        (profile / "partitions.yaml").write_text(
+            yaml.safe_dump({"partitions": partitions, "gpus_by": gpus_by})
+        )
         return profile
 
     return set_up
@@ -352,10 +359,10 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
 @pytest.mark.parametrize(
     "setting, levels, text",
     [
-        ({}, ["OK", "OK"], "may use the account lab"),
-        ({"account": "CHANGE_ME"}, ["FAIL", "OK"], "slurm_account is CHANGE_ME"),
-        ({"account": "theirs"}, ["OK", "FAIL"], "has no account theirs, only lab"),
-        ({"accounting": False}, ["OK", "WARN"], "slurm-status-command: squeue"),
+        ({}, ["OK", "OK", "OK"], "may use the account lab"),
+        ({"account": "CHANGE_ME"}, ["FAIL", "OK", "OK"], "slurm_account is CHANGE_ME"),
+        ({"account": "theirs"}, ["OK", "OK", "FAIL"], "has no account theirs, only lab"),
+        ({"accounting": False}, ["OK", "OK", "WARN"], "without accounting, delete it"),
         (
             {"partitions": {"night": LIMITS["gpu"]}},
             ["FAIL", "OK"],
@@ -363,12 +370,12 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
         ),
         (
             {"partitions": LIMITS | {"gpu": {"max_runtime": 1000, "max_gpu": 4}}},
-            ["FAIL", "OK", "OK"],
+            ["FAIL", "OK", "OK", "OK"],
             "train_nnunet asks for 1440 minutes, 48000 MB and 1 GPUs at attempt 1",
         ),
         (
             {"partitions": LIMITS | {"gpu": LIMITS["gpu"] | {"max_mem_mb": 40000}}},
-            ["FAIL", "OK", "OK"],
+            ["FAIL", "OK", "OK", "OK"],
             "train_nnunet asks for 1440 minutes, 48000 MB and 1 GPUs at attempt 1",
         ),
         (
@@ -378,7 +385,7 @@ LIMITS = {"cpu": {"max_runtime": 2880}, "gpu": {"max_runtime": 5760, "max_gpu": 
                     "gpu": {"max_runtime": 2880, "max_mem_mb": 200000, "max_gpu": 4},  # large
                 }
             },
-            ["WARN", "OK", "OK"],
+            ["WARN", "OK", "OK", "OK"],
             "train_nnunet asks for 4320 minutes, 144000 MB and 1 GPUs at attempt 3",
         ),
     ],
@@ -443,3 +450,24 @@ def test_memory_follows_what_was_counted(ways):
         recipe = ControlNetRecipe(**settings, micro_batch=micro_batch)
         found = gpu_memory.needed(recipe, 384) - gpu_memory.BESIDES
         assert found == pytest.approx(counted, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "resources, gpus_by, text",
+    [
+        ({"runtime": 5000}, "--gpus", None),
+        ({"runtime": 6000}, "--gpus", "gpu has only 5760 of 6000 minutes"),
+        ({"gpu": 4, "mem_mb": 60000}, "--gpus", "gpu has only 200000 of 240000 MB"),
+        ({"threads": 50}, "--gpus", "gpu has only 48 of 50 threads"),
+        ({"gpu": 8}, "--gpus", "gpu has only 200000 of 256000 MB, 4 of 8 GPUs"),
+        ({}, "--gres=gpu:a100", None),
+        ({}, "--gres=gpu:h100", "gpu has only 0 of 1 h100 GPUs"),
+        ({}, "--gpu", "gpus_by is '--gpu': set --gpus"),
+    ],
+)
+def test_what_no_node_of_the_cluster_grants_is_named(paper, cluster, resources, gpus_by, text):
+    wide = {"cpu": {}, "gpu": {"max_gpu": 8}}
+    paper["resources"]["train_controlnet"] |= resources
+    levels, printed = said(machine.slurm(paper, cluster("lab", wide, gpus_by=gpus_by)))
+    assert ("FAIL" in levels) == (text is not None), printed
+    assert text is None or text in printed

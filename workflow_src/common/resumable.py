@@ -38,7 +38,7 @@ class State:
         text = json.dumps([code_hash(script, *members), shaped_by], sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = self.output / f".state-{self.key}"
-        self._claim = claim(self.output)  # as long as this lives, if the disk has locks of all nodes
+        self._claim = claim(self.output)  # as long as this lives
         self.lease = Lease(self.output, self.key)
         if not self.lease.take(self.output / marker):
             sys.exit(0)

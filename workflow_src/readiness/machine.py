@@ -16,6 +16,7 @@ from packaging.markers import Marker
 from workflow_src.common.errors import InputError
 from workflow_src.common.gpus import has_code_for, why_no_gpu
 from workflow_src.common.partitions import granted, grown, of_all_processes
+from workflow_src.readiness import queue
 from workflow_src.readiness.findings import Finding, guarded
 
 
@@ -109,7 +110,8 @@ def slurm(config: dict, profile: Path) -> Iterator[Finding]:
         text.split("=", 1)[1]
         for text in settings.get("default-resources", []) if text.startswith("slurm_account=")
     ]  # fmt: skip
-    partitions = yaml.safe_load((profile / "partitions.yaml").read_text())["partitions"]
+    cluster = yaml.safe_load((profile / "partitions.yaml").read_text())
+    partitions = cluster["partitions"]
     unset, here = "CHANGE_ME" in accounts, shutil.which("sbatch") is not None
     if unset:
         text = f"slurm_account is CHANGE_ME: set yours in {profile}/profile.yaml"
@@ -118,7 +120,7 @@ def slurm(config: dict, profile: Path) -> Iterator[Finding]:
     if not here:
         yield Finding("OK", "Slurm", "not on this machine: jobs run here, without --profile slurm")
         return
-    yield from guarded("Slurm", _partitions, partitions, profile)
+    yield from guarded("Slurm", _partitions, config, cluster, profile)
     if accounts and not unset:
         yield from guarded("Slurm", _account, accounts[0], profile)
 
@@ -152,7 +154,8 @@ def _fits(
             break
 
 
-def _partitions(wanted: dict, profile: Path) -> Iterator[Finding]:
+def _partitions(config: dict, cluster: dict, profile: Path) -> Iterator[Finding]:
+    wanted = cluster["partitions"]
     there = set(_ask("sinfo", "--noheader", "--format=%R").split())
     lacking = [name for name in wanted if name not in there]
     if lacking:
@@ -160,6 +163,8 @@ def _partitions(wanted: dict, profile: Path) -> Iterator[Finding]:
         yield Finding("FAIL", "Slurm", f"{text}: name yours in {profile}/partitions.yaml")
     else:
         yield Finding("OK", "Slurm", f"has the partitions {', '.join(wanted)}")
+        answers = _ask(*queue.NODES), _ask(*queue.PARTITIONS)
+        yield from queue.requests(config, cluster, *answers, profile)
 
 
 def _account(account: str, profile: Path) -> Iterator[Finding]:
@@ -169,7 +174,7 @@ def _account(account: str, profile: Path) -> Iterator[Finding]:
         known = set(_ask("sacctmgr", *query).split())
     except InputError as error:
         text = f"the account {account} cannot be looked up ({error}): without accounting, delete"
-        text += f" it from {profile}/profile.yaml and set slurm-status-command: squeue"
+        text += f" it from {profile}/profile.yaml"
         yield Finding("WARN", "Slurm", text)
         return
     if account in known:
