@@ -57,6 +57,7 @@ use rule fetch_polyps as fetch_kits19 with:
         "<benchmarks>/fetch_kits19/{dataset}.tsv"
     wildcard_constraints:
         dataset=datasets_from("download", "kits19"),
+    localrule: True
     params:
         step="fetch_kits19",
         options=options(

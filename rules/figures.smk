@@ -35,6 +35,7 @@ use rule plot_delta_maps as plot_synthesis with:
         "<logs>/plot_synthesis.log",
     benchmark:
         "<benchmarks>/plot_synthesis.tsv"
+    localrule: True
     params:
         code=code("plot_synthesis"),
         step="plot_synthesis",
@@ -56,6 +57,7 @@ use rule plot_delta_maps as plot_distances with:
         "<logs>/plot_distances.log",
     benchmark:
         "<benchmarks>/plot_distances.tsv"
+    localrule: True
     params:
         code=code("plot_distances"),
         step="plot_distances",
@@ -75,6 +77,7 @@ use rule plot_delta_maps as plot_copies with:
         "<logs>/plot_copies.log",
     benchmark:
         "<benchmarks>/plot_copies.tsv"
+    localrule: True
     params:
         code=code("plot_copies"),
         step="plot_copies",
@@ -103,6 +106,7 @@ use rule plot_delta_maps as plot_segmentation with:
         "<logs>/plot_segmentation.log",
     benchmark:
         "<benchmarks>/plot_segmentation.tsv"
+    localrule: True
     params:
         code=code("plot_segmentation"),
         step="plot_segmentation",
@@ -124,6 +128,7 @@ use rule plot_delta_maps as plot_weight_maps with:
         "<logs>/plot_weight_maps.log",
     benchmark:
         "<benchmarks>/plot_weight_maps.tsv"
+    localrule: True
     params:
         code=code("plot_weight_maps"),
         step="plot_weight_maps",
@@ -139,6 +144,7 @@ use rule plot_delta_maps as plot_training with:
         "<logs>/plot_training.log",
     benchmark:
         "<benchmarks>/plot_training.tsv"
+    localrule: True
     params:
         code=code("plot_training"),
         step="plot_training",
@@ -156,6 +162,7 @@ use rule plot_delta_maps as plot_segmenter_training with:
         "<logs>/plot_segmenter_training.log",
     benchmark:
         "<benchmarks>/plot_segmenter_training.tsv"
+    localrule: True
     params:
         code=code("plot_segmenter_training"),
         step="plot_segmenter_training",
@@ -175,6 +182,7 @@ use rule plot_delta_maps as plot_accuracy_cost with:
         "<logs>/plot_accuracy_cost.log",
     benchmark:
         "<benchmarks>/plot_accuracy_cost.tsv"
+    localrule: True
     params:
         code=code("plot_accuracy_cost"),
         step="plot_accuracy_cost",
@@ -191,6 +199,7 @@ use rule plot_delta_maps as plot_imbalance with:
         "<logs>/plot_imbalance.log",
     benchmark:
         "<benchmarks>/plot_imbalance.tsv"
+    localrule: True
     params:
         code=code("plot_imbalance"),
         step="plot_imbalance",
@@ -208,6 +217,7 @@ use rule plot_delta_maps as plot_dice_sets with:
         "<logs>/plot_dice_sets.log",
     benchmark:
         "<benchmarks>/plot_dice_sets.tsv"
+    localrule: True
     params:
         code=code("plot_dice_sets"),
         step="plot_dice_sets",
@@ -223,6 +233,7 @@ use rule plot_dice_sets as plot_dice_by_size with:
         "<logs>/plot_dice_by_size.log",
     benchmark:
         "<benchmarks>/plot_dice_by_size.tsv"
+    localrule: True
     params:
         code=code("plot_lesion_sizes"),
         step="plot_lesion_sizes",
@@ -241,6 +252,7 @@ use rule plot_dice_by_size as plot_mask_dice_by_size with:
         "<logs>/plot_mask_dice_by_size.log",
     benchmark:
         "<benchmarks>/plot_mask_dice_by_size.tsv"
+    localrule: True
     params:
         files=files(spec=spec_by(faithfulness_table)),
         names=shown_by(faithfulness_table),
@@ -276,6 +288,7 @@ use rule plot_delta_maps as plot_published with:
         "<logs>/plot_published.log",
     benchmark:
         "<benchmarks>/plot_published.tsv"
+    localrule: True
     params:
         code=code("plot_published"),
         step="plot_published",

@@ -80,6 +80,7 @@ use rule make_audit as make_claims with:
         "<logs>/make_claims.log",
     benchmark:
         "<benchmarks>/make_claims.tsv"
+    localrule: True
     params:
         code=code("make_claims"),
         step="make_claims",
