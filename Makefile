@@ -10,6 +10,9 @@
 # make check-gpu       tries every stage on this machine's GPU; `make cost` then goes by it
 # make cost            predicts the hours of a study and its tables: CONFIG=config/small.yaml, and
 #                      DEVICE=h100 GPUS=8 for other GPUs
+# make watch           shows how far a running study is, and its curves in TensorBoard: CONFIG=...
+# make archive         packs a study that is done, to verify and to run again: CONFIG=... OUTPUT=archive
+#                      WEIGHTS=true adds trained weights
 # make schema          renews config/schema.yaml from the models of the settings
 # make lock            resolves requirements.in into requirements.lock (needs `pip install uv`)
 # make audit           looks up known vulnerabilities of what the lock pins (needs the internet)
@@ -18,12 +21,15 @@ PYTHON ?= python3
 CORES ?= 2
 CONFIG ?= config/config.yaml
 THOROUGH ?= false
+OUTPUT ?= archive
+WEIGHTS ?= false
 DEVICE ?= a100
 GPUS ?= 4
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost schema lock audit
+.PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost watch \
+  archive schema lock audit
 
 setup: $(VENV)/installed
 
@@ -73,6 +79,13 @@ check-gpu: setup
 cost: setup
 	@$(VENV)/bin/python -m workflow_src.estimate_hours --configfiles '[$(CONFIG)]' \
 	  --device $(DEVICE) --gpus $(GPUS)
+
+watch: setup
+	@$(VENV)/bin/python -m workflow_src.watch_study --configfiles '[$(CONFIG)]'
+
+archive: setup
+	@$(VENV)/bin/python -m workflow_src.archive_study --configfiles '[$(CONFIG)]' \
+	  --output '$(OUTPUT)' --weights $(WEIGHTS)
 
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \

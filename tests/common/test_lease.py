@@ -119,8 +119,11 @@ def test_a_job_that_lost_its_lease_writes_nothing_more(tmp_path):
     with pytest.raises(InputError, match="taken over by job 7"):
         state.save({"step": 1})
     assert not state.checkpoint.exists()
+    content = state.folder / "content"
+    content.mkdir()
+    (content / "recipe.json").write_text("{}")
     with pytest.raises(InputError, match="taken over by job 7"):
-        state.finish(state.folder / "content")
+        state.finish(content)
     assert not (tmp_path / "recipe.json").exists()
 
 

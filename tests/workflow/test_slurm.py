@@ -59,7 +59,7 @@ def test_jobs_land_where_their_resources_ask(first_run):
     for job in trainings:
         assert job["Partition"] == "gpu" and job["devices"] <= {"0", "1"} and job["devices"]
         assert job["Account"] == "lab" and job["nodes"] <= {"node1", "node2"}
-    others = first_run.jobs("prepare_data")
+    others = first_run.jobs("planned")
     assert others
     for job in others:
         assert job["Partition"] == "cpu" and job["devices"] == {"none"}
