@@ -109,7 +109,7 @@ def main(
         unit = "mm" if prepared.meta.get("spacing_mm") else "pixels"
         shared = {
             "cases": case_facts(prepared, predicted.rows),
-            "files": {"metrics.csv": file_sha256(folder / "metrics.csv")},
+            "files": {name: file_sha256(folder / name) for name in ("metrics.csv", "cases.csv")},
             "predictions": predicted.facts["sha256"],
             "model": predicted.facts.get("model"),
             "data": prepared.meta["sha256"],
