@@ -27,8 +27,10 @@ from workflow_src.diffusion.memory import (  # noqa: E402
 from workflow_src.segmentation import build_segmenter  # noqa: E402
 from workflow_src.study.synthesis import ControlNetRecipe  # noqa: E402
 
-# nnU-Net's 2D planner: at so many values of feature maps in an image, batches are of so many.
-REFERENCE_VALUES, REFERENCE_BATCH = 85_000_000, 12
+# nnU-Net's 2D planners, by preset: at so many values of feature maps in an image, batches are of so
+# many.
+REFERENCE_VALUES = {None: 85_000_000, "m": 135_000_000, "l": 380_000_000, "xl": 560_000_000}
+REFERENCE_BATCH = 12
 TEACHER = {"teacher": True, "weighting": "law", "distillation_weighting": "law", "lambda_dice": 1.0}
 
 
@@ -68,22 +70,32 @@ def autoencoder() -> AutoencoderKL:
     )  # fmt: skip
 
 
-def planned(size: int) -> tuple[float, int]:
-    """Of one patch through the network that nnU-Net plans for RGB images, and its batch."""
-    from workflow_src import make_phantoms, measure_cost, plan_nnunet, prepare_data
+def planned(size: int) -> dict[str | None, tuple[float, int]]:
+    """By preset: of one patch through the network that nnU-Net plans for RGB images; its batch."""
+    from workflow_src import make_phantoms, plan_nnunet, plan_resenc, prepare_data
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         make_phantoms.main(place / "raw", make_phantoms.Phantom(train=12, test=1, side=size))
         prepare_data.main(place / "raw", place / "set", prepare_data.Reading(), size=size)
         plan_nnunet.main(place / "set", place / "plan", "polyp")
-        network = measure_cost.planned_network(place / "plan").to("meta")
-        plans = json.loads((place / "plan" / "nnUNetPlans.json").read_text())
+        plain = counted_plan(place / "plan", None)
+        plan_resenc.main(place / "plan", place / "preset", "m")  # L and XL differ in their batches
+        residual = {preset: counted_plan(place / "preset", preset) for preset in ("m", "l", "xl")}
+    return {None: plain} | residual
+
+
+def counted_plan(plan: Path, preset: str | None) -> tuple[float, int]:
+    """Of one patch through a planned network, and the batch that its memory target allows."""
+    from workflow_src.measure_cost import planned_network
+
+    network = planned_network(plan).to("meta")
+    plans = json.loads((plan / "nnUNetPlans.json").read_text())
     side = plans["configurations"]["2d"]["patch_size"]
-    # Of so few images nnU-Net plans small batches; of many, as large as its memory target allows.
-    batch = round(REFERENCE_VALUES / network.compute_conv_feature_map_size(side) * REFERENCE_BATCH)
+    values = network.compute_conv_feature_map_size(side)
     patch = torch.empty(1, 3, *side, device="meta")
-    print(f"nnU-Net's plan: patches of {side}, {batch} a batch")
+    # Of so few images nnU-Net plans small batches; of many, as large as its memory target allows.
+    batch = round(REFERENCE_VALUES[preset] / values * REFERENCE_BATCH)
     return counted(lambda: network(patch).sum().backward()), batch
 
 
@@ -94,7 +106,7 @@ def main(size: int = 384, light: int = 512) -> None:
         size: side length of images for synthesis and nnU-Net.
         light: likewise, for the light segmenters.
     """
-    per_patch, batch = planned(size)
+    plans = planned(size)
     rows = {
         f"ControlNet training, one, {size}²": training(size),
         f"ControlNet training, with a teacher, {size}²": training(size, **TEACHER),
@@ -109,7 +121,11 @@ def main(size: int = 384, light: int = 512) -> None:
             f"encoding, {size}²": counted(
                 lambda: autoencoder().encode(torch.empty(1, 3, size, size))
             ),
-            f"nnU-Net training, a batch of {batch}": per_patch * batch,
+        }
+        rows |= {
+            f"nnU-Net training{f', ResEnc {preset.upper()}' if preset else ''}, "
+            f"a batch of {batch}": per_patch * batch
+            for preset, (per_patch, batch) in plans.items()
         }
         for name in ("mkunet", "order", "unext", "egeunet"):
             network = build_segmenter(name)

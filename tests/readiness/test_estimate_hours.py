@@ -111,7 +111,7 @@ def test_a_training_takes_its_operations_over_the_share_of_the_peak(paper):
 
 
 def test_the_paper_s_jobs_ask_for_four_times_what_is_expected(paper):
-    longest = {"method": "law", "light": "order_all"}
+    longest = {"method": "law", "light": "order_all", "mix": "real"}
     for rule in ("cache_latents", "train_controlnet", "sample_controlnet", "extract_features",
                  "score_fidelity", "train_segmenter", "predict_segmenter", "train_nnunet",
                  "predict_nnunet"):  # fmt: skip

@@ -41,10 +41,12 @@ def training_hours(config: dict, benchmarks: Path) -> dict[str, dict[str, dict[s
 def _wildcards(config: dict, table: dict, row: str, dataset: str) -> dict[str, str]:
     """What the rules that make a row are told."""
     if table["of"] == "methods":
-        return {"dataset": dataset, "method": row}
+        judge = config["synthesis"]["faithfulness_model"]
+        return {"dataset": dataset, "method": row, "mix": judge.removeprefix("nnunet-")}
     model = model_of(table["of"], row)
-    mix = config["downstream"]["mixes"].get(model.removeprefix("nnunet-"), {})
-    return {"dataset": dataset, "light": model, "method": mix.get("method")}
+    name = model.removeprefix("nnunet-")
+    mix = config["downstream"]["mixes"].get(name, {})
+    return {"dataset": dataset, "light": model, "mix": name, "method": mix.get("method")}
 
 
 def _gpu_hours(config: dict, rule: str, wildcards: dict[str, str], benchmarks: Path) -> float:

@@ -25,7 +25,8 @@ CONTROLNET = {  # by whether there is a teacher, and decoders are trained
     (False, True): 1.46, (True, True): 2.78, (False, False): 1.20, (True, False): 2.26,
 }  # fmt: skip
 DENOISE, DECODE, ENCODE = 0.571, 1.41, 0.620
-NNUNET, NNUNET_BATCH = 4.39, 22  # of a training batch, and its images
+# nnU-Net by preset of a residual encoder: images of a training batch, and operations of one.
+NNUNET = {None: (22, 0.200), "m": (22, 0.437), "l": (63, 0.437), "xl": (92, 0.437)}
 LIGHT = {"mkunet": 0.0038, "order": 0.0056, "unext": 0.0157, "egeunet": 0.0020}
 FEATURES = {"inception": 0.011, "clip": 0.009, "dinov2": 0.162, "lite0": 0.001}  # of an extractor
 FORWARD = 1 / 3  # of a training's operations are the forward pass's
@@ -168,7 +169,8 @@ def _train_nnunet(config: dict, wildcards: dict[str, str]) -> list[Work]:
     if recipe.get("network"):
         return [Work("small nnunet", batches, 0.0, LEAST["nnunet"] * batches)]
     # nnU-Net plans its batches to fill a memory: smaller images, more of them.
-    return [Work("nnunet", batches, NNUNET, LEAST["nnunet"] * batches)]
+    count, operations = NNUNET[config["downstream"]["mixes"][wildcards["mix"]]["resenc"]]
+    return [Work("nnunet", batches, count * operations, LEAST["nnunet"] * batches)]
 
 
 def _predict_nnunet(split: str) -> Callable[[dict, dict[str, str]], list[Work]]:
@@ -176,7 +178,8 @@ def _predict_nnunet(split: str) -> Callable[[dict, dict[str, str]], list[Work]]:
         training = config["downstream"]["training"]
         count = images(config, wildcards["dataset"])[split]
         views = 4 if training["mirror"] else 1
-        operations = 0.0 if training.get("network") else FORWARD * NNUNET / NNUNET_BATCH * views
+        _, operations = NNUNET[config["downstream"]["mixes"][wildcards["mix"]]["resenc"]]
+        operations *= 0.0 if training.get("network") else FORWARD * views
         # It hands over images one by one: loading and resizing take a core a tenth of a second.
         return [Work("nnunet prediction", count, operations, 0.1 * count)]
 
