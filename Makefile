@@ -11,6 +11,7 @@
 # make cost            predicts the hours of a study and its tables: CONFIG=config/small.yaml, and
 #                      DEVICE=h100 GPUS=8 for other GPUs
 # make watch           shows how far a running study is, and its curves in TensorBoard: CONFIG=...
+# make efficiency      what jobs asked for and used, and the config that would fit: CONFIG=...
 # make archive         packs a study that is done, to verify and to run again: CONFIG=... OUTPUT=archive
 #                      WEIGHTS=true adds trained weights
 # make schema          renews config/schema.yaml from the models of the settings
@@ -29,7 +30,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
 .PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost watch \
-  archive schema lock audit
+  efficiency archive schema lock audit
 
 setup: $(VENV)/installed
 
@@ -82,6 +83,9 @@ cost: setup
 
 watch: setup
 	@$(VENV)/bin/python -m workflow_src.watch_study --configfiles '[$(CONFIG)]'
+
+efficiency: setup
+	@$(VENV)/bin/python -m workflow_src.report_efficiency --configfiles '[$(CONFIG)]'
 
 archive: setup
 	@$(VENV)/bin/python -m workflow_src.archive_study --configfiles '[$(CONFIG)]' \
