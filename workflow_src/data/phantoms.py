@@ -47,14 +47,17 @@ def polyp_phantom(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, n
     scale = min(shape)
     y, x = np.mgrid[:height, :width].astype(float)
 
-    # Mucosa: a warm base colour, mottled, with folds as soft rings around the dark lumen.
+    # Mucosa: a warm base colour, with vessels, and folds as rings around the dark lumen.
     lumen = np.array([rng.uniform(0.2, 0.8) * height, rng.uniform(0.2, 0.8) * width])
     distance = np.hypot(y - lumen[0], x - lumen[1]) / scale
-    bend = 0.05 * _noise(rng, shape, scale / 6)
-    folds = np.cos(2 * np.pi * (distance + bend) * rng.uniform(1.5, 2.5) + rng.uniform(0, 6))
-    light = 0.60 + 0.06 * folds + 0.03 * _noise(rng, shape, scale / 10)
+    bend = 0.04 * _noise(rng, shape, scale / 6)
+    phase = 2 * np.pi * (distance + bend) * rng.uniform(1.5, 2.5) + rng.uniform(0, 6)
+    folds = np.exp(2 * np.sin(phase) - 2) - np.exp(4 * np.sin(phase - 0.9) - 4)  # crest and shadow
+    light = 0.62 + 0.14 * folds + 0.02 * _noise(rng, shape, scale / 10)
     light = light * (1 - 0.75 * np.exp(-((distance / rng.uniform(0.10, 0.20)) ** 2)))
     hue = np.array([1.0, rng.uniform(0.54, 0.60), rng.uniform(0.42, 0.48)])
+    vessels = np.exp(-((_noise(rng, shape, scale / 14) / 0.09) ** 2))
+    vessels *= np.clip(_noise(rng, shape, scale / 8), 0, 1)  # in patches
 
     # The polyp: a dome lit from the camera, redder or paler than its surroundings. It avoids the
     # lumen and the dark corners, as a polyp that somebody photographed does.
@@ -73,9 +76,8 @@ def polyp_phantom(rng: np.random.Generator, shape: Shape) -> tuple[np.ndarray, n
     tint = hue * np.array([1.06, rng.uniform(0.58, 0.76), rng.uniform(0.64, 0.82)])
     rim = np.exp(-((dome / 0.10) ** 2)) * 0.12
 
-    image = light[..., None] * hue * (1 - inside[..., None]) + (
-        shading[..., None] * tint * inside[..., None]
-    )
+    mucosa = light[..., None] * hue * (1 - vessels[..., None] * [0.08, 0.22, 0.18])
+    image = mucosa * (1 - inside[..., None]) + shading[..., None] * tint * inside[..., None]
     image = image - rim[..., None] * hue
 
     # Specular spots, on the dome first, and the vignette of the scope's round aperture.
@@ -117,20 +119,35 @@ def kidney_phantom(
     volume = np.full(shape, -1000.0)
     volume[body < 1.0] = -105.0  # subcutaneous fat
     volume[body < 0.88] = 55.0  # muscle
-    volume[body < 0.78] = -95.0  # fat around the organs
+    ribs = (np.abs(body - 0.83) < 0.035) & (np.cos(9 * np.arctan2(y, x) + 3 * z) > 0.75)
+    volume[ribs & (y < 0.4)] = 380.0
+    cavity = body < 0.78
+    volume[cavity] = -95.0  # fat around the organs
     volume += 12 * texture * (body < 1.0)
 
-    liver = ellipsoid(-0.5, -0.22, -0.44, 1.6, 0.38, 0.36)
-    volume = np.where(liver < 1, 105 + 8 * texture, volume)
-    gut = _noise(rng, shape, (1.0, height / 14, width / 14))
-    abdomen = np.hypot((y + 0.22) / 0.30, (x - 0.18) / 0.48) < 1
-    volume = np.where(abdomen & (liver >= 1) & (gut > 0.1), 40 + 25 * gut, volume)
+    wavy = 0.10 * _noise(rng, shape, (1.0, height / 12, width / 12))
+    gut = _noise(rng, shape, (1.0, height / 22, width / 22))
+    abdomen = np.hypot((y + 0.16) / 0.34, (x - 0.16) / 0.46) < 1
+    volume = np.where(abdomen & (gut > 0.2), 45 + 12 * texture, volume)
+    stomach = ellipsoid(-0.4, -0.34, rng.uniform(0.22, 0.34), 1.1, 0.22, 0.24) + wavy
+    volume = np.where(cavity & (stomach < 1), 40 + 6 * texture, volume)
+    gas = (stomach < 0.85) & (y < rng.uniform(-0.46, -0.36))  # above a level: the patient lies
+    volume = np.where(cavity & gas, -850.0, volume)
+    right_lobe = ellipsoid(-0.5, -0.16, -0.50, 1.6, 0.44, 0.32) + wavy
+    left_lobe = ellipsoid(-0.8, -0.42, -0.12, 1.3, 0.20, 0.36) + wavy
+    liver = cavity & (np.minimum(right_lobe, left_lobe) < 1)
+    volume = np.where(liver, 105 + 8 * texture, volume)
+    spleen = ellipsoid(-0.7, 0.0, 0.66, 1.2, 0.28, 0.16) + wavy
+    volume = np.where(cavity & (spleen < 1), 120 + 8 * texture, volume)
 
-    spine = np.hypot((y - 0.34) / 0.13, x / 0.13)
-    volume = np.where(spine < 1, 420 + 60 * texture, volume)
-    volume = np.where(np.hypot((y - 0.37) / 0.05, x / 0.05) < 1, 30.0, volume)
-    aorta = np.hypot((y - 0.16) / 0.055, (x - 0.05) / 0.055)
-    volume = np.where(aorta < 1, 200.0, volume)
+    volume = np.where(np.hypot((y - 0.46) / 0.06, x / 0.24) < 1, 330.0, volume)  # its processes
+    volume = np.where(np.hypot((y - 0.54) / 0.12, x / 0.04) < 1, 380.0, volume)
+    spine = np.hypot((y - 0.32) / 0.13, x / 0.15)
+    volume = np.where(spine < 1, 320 + 60 * texture + 160 * (spine > 0.8), volume)
+    volume = np.where(np.hypot((y - 0.46) / 0.05, x / 0.06) < 1, 30.0, volume)
+    for vessel_x, size in ((0.07, 0.055), (-0.10, 0.06)):  # aorta, vena cava
+        vessel = np.hypot((y - 0.13) / size, (x - vessel_x) / size)
+        volume = np.where(vessel < 1, 200.0, volume)
 
     labels = np.zeros(shape, np.uint8)
     side_of_tumour = rng.integers(2) if tumour else -1
@@ -139,7 +156,8 @@ def kidney_phantom(
         ry, rx = rng.uniform(0.20, 0.26), rng.uniform(0.14, 0.18)
         outline = 0.05 * _noise(rng, shape, (0.6, height / 20, width / 20))
         kidney = ellipsoid(rng.uniform(-0.2, 0.2), cy, cx, 1.1, ry, rx) + outline
-        volume = np.where(kidney < 1, 175 + 15 * texture, volume)
+        volume = np.where(kidney < 1.3, -95 + 12 * texture, volume)  # the fat around it
+        volume = np.where(kidney < 1, 190 + 15 * texture, volume)
         pelvis = np.hypot((y - cy) / (0.40 * ry), (x - cx + sign * 0.45 * rx) / (0.45 * rx))
         volume = np.where((kidney < 0.9) & (pelvis < 1), 25.0, volume)
         labels[kidney < 1] = 1
@@ -148,6 +166,8 @@ def kidney_phantom(
             ty, tx = cy + rng.uniform(-0.6, 0.6) * ry, cx + sign * 0.8 * rx
             lump = ellipsoid(rng.uniform(-0.3, 0.3), ty, tx, rng.uniform(0.5, 0.8), r, r)
             lump = lump + outline
+            around = (lump < 1.25) & (body < 0.78) & (kidney >= 1)
+            volume = np.where(around, -95 + 12 * texture, volume)
             volume = np.where(lump < 1, 85 + 22 * texture, volume)
             labels[lump < 1] = 2
     volume += rng.normal(0, 10, shape)
