@@ -53,7 +53,7 @@ rule train_autoencoder:
 rule cache_latents:
     input:
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
-        backbone=BACKBONES["stable-diffusion"],
+        backbone=backbone_of,
     output:
         LATENTS["stable-diffusion"],
     log:

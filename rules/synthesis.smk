@@ -57,7 +57,7 @@ rule score_stability:
 
 rule sample_controlnet:
     input:
-        backbone=BACKBONE,
+        backbone=backbone_of,
         data=f"<results>/data/{{dataset}}/{SIZE}/meta.json",
         trained="<results>/controlnet/{dataset}/{method}/seed{seed}/recipe.json",
     output:

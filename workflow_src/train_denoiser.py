@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
@@ -41,6 +42,7 @@ def main(
     shutil.copytree(autoencoder / "vae", content / "vae", dirs_exist_ok=True)
     weights = content / "unet" / "diffusion_pytorch_model.safetensors"
     facts = {"kind": "small", "sha256": file_sha256(weights), **shaped_by}
+    facts["autoencoder"] = read_json(autoencoder / "recipe.json")
     facts["provenance"] = provenance("workflow_src.train_denoiser")
     write_json(content / "backbone.json", facts)
     state.finish(content)

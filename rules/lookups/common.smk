@@ -15,7 +15,7 @@ from workflow_src.study.configuration import (
     models_of,
     validated,
 )
-from workflow_src.study.fitting import check_method, check_mix
+from workflow_src.study.fitting import check_backbone, check_method, check_mix
 from workflow_src.study.registries import RAW_FORMATS, SEGMENTERS, WEIGHTINGS
 from workflow_src.study.stability import StabilityLimits
 from workflow_src.study.synthesis import (
@@ -74,8 +74,10 @@ BACKBONES = {
     "small": "<results>/backbone/{dataset}/backbone.json",
     "stable-diffusion": "<results>/stable-diffusion/backbone.json",
 }
-LATENT_CACHE = LATENTS[config["backbone"]["kind"]]
-BACKBONE = BACKBONES[config["backbone"]["kind"]]
+TRAINS_BACKBONE = (
+    config["backbone"]["kind"] == "small" and not config["backbone"]["path"]
+)
+LATENT_CACHE = LATENTS["small" if TRAINS_BACKBONE else "stable-diffusion"]
 
 
 wildcard_constraints:
@@ -134,10 +136,19 @@ def method_recipe(wildcards):
     return json.dumps(method_settings(config, wildcards.method).differing())
 
 
+def backbone_of(wildcards):
+    """The frozen model under every method: trained, fetched or given."""
+    kind, path = config["backbone"]["kind"], config["backbone"]["path"]
+    if kind == "small" and path:
+        fits(check_backbone, wildcards.dataset)
+        return f"{path}/{wildcards.dataset}/backbone.json"
+    return BACKBONES[kind].format(dataset=wildcards.dataset)
+
+
 def method_backbone(wildcards):
     """The frozen model under a method, whose settings must fit it."""
     fits(check_method, wildcards.method)
-    return BACKBONE.format(dataset=wildcards.dataset)
+    return backbone_of(wildcards)
 
 
 def fits(check, name):

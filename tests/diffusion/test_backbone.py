@@ -11,7 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from workflow_src import cache_latents, fetch_stable_diffusion, train_autoencoder, train_denoiser
+from workflow_src import (
+    cache_latents,
+    fetch_stable_diffusion,
+    keep_backbone,
+    train_autoencoder,
+    train_denoiser,
+)
 from workflow_src.common.errors import InputError
 from workflow_src.diffusion import small
 from workflow_src.diffusion.backbone import (
@@ -91,6 +97,23 @@ def test_memory_that_is_too_small_names_the_batch_size(
     autoencoder = backbone.parent.parent / "autoencoder"
     with pytest.raises(InputError, match="images at once: lower `batch_size` of the denoiser"):
         train_denoiser.main(autoencoder, latents, tmp_path / "denoiser", DENOISER)
+
+
+def test_a_kept_backbone_is_the_same_in_half_the_bytes(backbone, tmp_path):
+    keep_backbone.main(backbone, tmp_path / "kept")
+    for load, part in ((load_unet, "unet"), (load_vae, "vae")):
+        own, kept = load(backbone).state_dict(), load(tmp_path / "kept/backbone.json").state_dict()
+        assert own.keys() == kept.keys()
+        for name, value in own.items():
+            assert torch.equal(kept[name], value.half().float()), name
+        files = (folder / part / WEIGHTS for folder in (backbone.parent, tmp_path / "kept"))
+        whole, half = (file.stat().st_size for file in files)
+        assert half < 0.8 * whole  # headers stay as they are
+    facts = json.loads((tmp_path / "kept" / "backbone.json").read_text())
+    whole = json.loads(backbone.read_text())
+    for made, as_made in ((facts, whole), (facts["autoencoder"], whole["autoencoder"])):
+        del as_made["provenance"]["commit"]
+        assert (made["recipe"], made["provenance"]) == (as_made["recipe"], as_made["provenance"])
 
 
 def test_cached_latents_have_unit_deviation_and_keep_their_own(latents):

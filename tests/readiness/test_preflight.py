@@ -12,7 +12,7 @@ from conftest import ROOT
 from PIL import Image
 from safetensors.numpy import save_file
 
-from workflow_src import estimate_hours, prepare_data
+from workflow_src import estimate_hours, keep_backbone, prepare_data
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import granted, grown
 from workflow_src.data.pairs import find_pairs
@@ -89,7 +89,7 @@ def test_a_config_file_that_is_none_is_named_in_one_line(tmp_path, text, words):
 
 def test_any_folder_will_do_to_start_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, text = said(preflight_findings(study([ROOT / "config" / "demo.yaml"])))
+    _, text = said(preflight_findings(study([ROOT / "config" / "small.yaml"])))
     assert "environment: " in text and "Slurm: slurm_account is CHANGE_ME" in text
 
 
@@ -209,6 +209,20 @@ def test_weights_are_whole_and_pinned(paper, tmp_path):
     shutil.rmtree(tmp_path / "tokenizer")
     levels, text = said(inputs.weights(paper))
     assert levels[0] == "FAIL" and "lacks tokenizer" in text
+
+
+def test_a_given_small_backbone_is_whole(paper, backbone, tmp_path):
+    paper["backbone"] |= {"kind": "small", "path": str(tmp_path)}
+    for name in ("polyps", "kits19"):
+        keep_backbone.main(backbone, tmp_path / name)
+    levels, text = said(inputs.weights(paper))
+    assert levels[:2] == ["OK", "OK"] and f"{tmp_path / 'kits19'}, each file as" in text
+    shutil.rmtree(tmp_path / "polyps")
+    config = tmp_path / "kits19" / "vae" / "config.json"
+    config.write_text(config.read_text() + " ")
+    levels, text = said(inputs.weights(paper))
+    assert levels[:2] == ["FAIL", "FAIL"]
+    assert "lacks polyps/backbone.json" in text and f"{config} was changed" in text
 
 
 def test_a_fetched_file_that_is_not_the_pinned_one_is_refused(paper, tmp_path, monkeypatch):

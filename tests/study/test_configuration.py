@@ -15,7 +15,7 @@ from workflow_src.study.configuration import (
     models_of,
     validated,
 )
-from workflow_src.study.fitting import check_method, check_mix
+from workflow_src.study.fitting import check_backbone, check_method, check_mix
 from workflow_src.study.resources import Resources
 
 STUDIES = ["demo", "small"]
@@ -152,6 +152,16 @@ def test_numbers_that_do_not_fit_are_refused_where_they_are_used(key, value, che
     config = validated(put(study(), key, value))
     with pytest.raises(InputError, match=words):
         check(config, name)
+
+
+def test_a_given_small_backbone_must_have_every_data_set_that_is_used(tmp_path):
+    config = validated(put(study("small"), "backbone.path", str(tmp_path)))
+    (tmp_path / "polyps").mkdir()
+    (tmp_path / "polyps" / "backbone.json").touch()
+    check_backbone(config, "polyps")
+    check_method(put(config, "synthesis.training.hint_channels", [8, 8]), "law")  # seen later
+    with pytest.raises(InputError, match=r"lacks kits19/backbone\.json; allowed: a folder with"):
+        check_backbone(config, "kits19")
 
 
 def test_a_missing_key_is_named():

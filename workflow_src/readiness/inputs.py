@@ -7,12 +7,13 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from workflow_src.common.errors import InputError
-from workflow_src.data.arrays import file_sha256
+from workflow_src.data.arrays import check_made, file_sha256
 from workflow_src.data.inventory import inventory
 from workflow_src.data.raw import open_raw
 from workflow_src.readiness.findings import Finding, guarded
 from workflow_src.study.backbone import STABLE_DIFFUSION
 from workflow_src.study.extractors import weights_of
+from workflow_src.study.fitting import check_backbone
 from workflow_src.study.reading import Reading
 
 
@@ -59,7 +60,11 @@ def _raw_set(subject: str, root: Path, reading: Reading, thorough: bool) -> Iter
 def weights(config: dict) -> Iterator[Finding]:
     """Whether the weights that a study starts from are there, whole, and the pinned ones."""
     backbone = config["backbone"]
-    if backbone["kind"] == "small":
+    if backbone["kind"] == "small" and backbone["path"]:
+        for name in config["datasets"]:
+            subject = f"weights, backbone of {name}"
+            yield from guarded(subject, _small_backbone, subject, config, name)
+    elif backbone["kind"] == "small":
         given = backbone["autoencoder"].get("path")
         text = "trained by the workflow" + (f", on the autoencoder {given}" if given else "")
         yield Finding("OK", "weights, backbone", text)
@@ -67,6 +72,13 @@ def weights(config: dict) -> Iterator[Finding]:
         yield from guarded("weights, backbone", _stable_diffusion, backbone, config["study"])
     for name in config["metrics"]["use"]:
         yield from guarded(f"weights, {name}", _extractor, config, name)
+
+
+def _small_backbone(subject: str, config: dict, dataset: str) -> Iterator[Finding]:
+    check_backbone(config, dataset)
+    place = Path(config["backbone"]["path"], dataset)
+    check_made(place / "backbone.json")
+    yield Finding("OK", subject, f"{place}, each file as backbone.json notes")
 
 
 def _stable_diffusion(backbone: dict, study: str) -> Iterator[Finding]:

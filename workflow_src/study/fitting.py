@@ -1,5 +1,7 @@
 """Numbers of a configuration that must fit each other, checked for what is asked for alone."""
 
+from pathlib import Path
+
 from workflow_src.common.errors import InputError
 from workflow_src.study.configuration import method_settings
 
@@ -14,7 +16,7 @@ def check_method(config: dict, name: str) -> None:
     levels: int | None = len(backbone["autoencoder"]["widths"])
     if backbone["kind"] == "stable-diffusion":
         levels = 4
-    if backbone["kind"] == "small" and backbone["autoencoder"]["path"]:
+    if backbone["kind"] == "small" and (backbone["path"] or backbone["autoencoder"]["path"]):
         levels = None  # known only once the given autoencoder is read
     if levels and len(recipe.hint_channels) != levels:
         raise InputError(
@@ -28,6 +30,20 @@ def check_method(config: dict, name: str) -> None:
         raise InputError(
             f"config: synthesis.methods.{name}: batch_size {recipe.batch_size} is not a multiple "
             f"of micro_batch {recipe.micro_batch}{on}"
+        )
+
+
+def check_backbone(config: dict, dataset: str) -> None:
+    """A given small backbone must have a model for the data set.
+
+    Raises:
+        InputError: if it has none.
+    """
+    path = config["backbone"]["path"]
+    if path and not Path(path, dataset, "backbone.json").is_file():
+        raise InputError(
+            f"config: backbone.path is {path!r}, which lacks {dataset}/backbone.json; allowed: a "
+            "folder with a small backbone for each data set, or null to train them"
         )
 
 

@@ -40,8 +40,9 @@ class Backbone(Settings):
     kind: Literal["stable-diffusion", "small"]
     """Stable Diffusion 1.5, or a small model trained from scratch on the training set."""
     path: OptionalText = None
-    """Your own Stable Diffusion 1.5, a diffusers folder or a single .safetensors file. Null
-    downloads it."""
+    """A model of your own. Stable Diffusion 1.5: a diffusers folder or a single .safetensors file;
+    null downloads it. small: a folder with a trained model per data set, <data set>/backbone.json,
+    as results/<study>/backbone is; null trains them."""
     repository: Text
     """Hugging Face repository."""
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
