@@ -99,9 +99,9 @@ rule measure_cost:
     output:
         expand("<results>/cost/{{dataset}}/{light}.json", light=LIGHT_MODELS),
     log:
-        "<logs>/measure_cost/{dataset}-light.log",
+        "<logs>/measure_cost/{dataset}.log",
     benchmark:
-        "<benchmarks>/measure_cost/{dataset}-light.tsv"
+        "<benchmarks>/measure_cost/{dataset}.tsv"
     conda:
         "../envs/workflow.yaml"
     threads: ask("measure_cost", "threads")
@@ -126,9 +126,9 @@ use rule measure_cost as measure_cost_nnunet with:
     output:
         "<results>/cost/{dataset}/nnunet-{mix}.json",
     log:
-        "<logs>/measure_cost/{dataset}-nnunet-{mix}.log",
+        "<logs>/measure_cost_nnunet/{dataset}-{mix}.log",
     benchmark:
-        "<benchmarks>/measure_cost/{dataset}-nnunet-{mix}.tsv"
+        "<benchmarks>/measure_cost_nnunet/{dataset}-{mix}.tsv"
     params:
         code=code("measure_cost"),
         networks=as_text({"nnunet": {"architecture": "nnunet"}}),

@@ -14,9 +14,9 @@ from PIL import Image
 RULES = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)", "\n".join(
     path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.M))  # fmt: skip
 # What only other studies have: data and weights from the internet, Stable Diffusion's latents, a
-# raw set of the user's own, an nnU-Net as judge of synthetic images.
+# raw set of the user's own, an nnU-Net as judge of synthetic images, the paper's figures.
 ELSEWHERE = {rule for rule in RULES if rule.startswith("fetch_")} | {
-    "cache_latents", "locate_raw", "predict_synthetic_nnunet"
+    "cache_latents", "locate_raw", "predict_synthetic_nnunet", "plot_published"
 }  # fmt: skip
 
 
