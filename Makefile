@@ -60,9 +60,11 @@ test-fast: setup
 	@$(VENV)/bin/python -m pytest -m "not slow and not slurm and not on_demand"
 
 test-slurm: setup
-	@command -v slurmd > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	@{ command -v slurmd && command -v slurmdbd && command -v mariadbd; } > /dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
 	  && echo "installing Slurm" && apt-get update -qq \
-	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurm-wlm munge slurmdbd mariadb-server; } \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+	    slurm-wlm munge slurmdbd mariadb-server; } \
 	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
 	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
 
