@@ -1,7 +1,8 @@
 # make demo            sets up once, then runs the demo study to the end
 # make test            sets up once, then runs the tests, and reports their coverage
 # make test-fast       the quick ones among them, while you work
-# make test-slurm      runs a small study under a Slurm that it starts here: root only
+# make test-slurm      runs a small study under a Slurm that it starts here: root only; SLURM_TESTS=slurm
+#                      loses a node, runs out of time and restarts the controller, too: half an hour
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make fuzz            draws new hostile configs, files and damages for an hour
@@ -22,6 +23,7 @@ PYTHON ?= python3
 CORES ?= 2
 CONFIG ?= config/config.yaml
 THOROUGH ?= false
+SLURM_TESTS ?= slurm and not on_demand
 OUTPUT ?= archive
 WEIGHTS ?= false
 DEVICE ?= a100
@@ -66,7 +68,7 @@ test-slurm: setup
 	  && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
 	    slurm-wlm munge slurmdbd mariadb-server; } \
 	  > /dev/null 2>&1 || echo "no Slurm to install: its tests skip"
-	@$(VENV)/bin/python -m pytest -m slurm -v -rs tests/workflow/test_slurm.py
+	@$(VENV)/bin/python -m pytest -m "$(SLURM_TESTS)" -v -rs tests/workflow/test_slurm.py
 
 fuzz: setup
 	@end=$$(( $$(date +%s) + 3600 )); while [ $$(date +%s) -lt $$end ]; do \

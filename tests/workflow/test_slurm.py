@@ -119,6 +119,7 @@ def test_a_preempted_training_resumes_and_ends_as_an_undisturbed_one(training):
     training.assert_resumed_and_the_same()
 
 
+@pytest.mark.on_demand
 def test_a_training_whose_node_goes_down_goes_on_elsewhere(training, cluster):
     call = training.begin()
     before = training.held(call)
@@ -134,6 +135,7 @@ def test_a_training_whose_node_goes_down_goes_on_elsewhere(training, cluster):
     wait_for(lambda: cluster.states() == dict.fromkeys(NODES, "idle"), "the node's return", 60)
 
 
+@pytest.mark.on_demand
 def test_a_training_out_of_time_comes_back_with_more_where_sacct_tells_its_state(training):
     shorter = ["--config", "resources={train_segmenter: {runtime: 1}}"]
     call = training.begin(*shorter, "--slurm-status-command", "sacct")
@@ -158,6 +160,7 @@ def test_a_training_out_of_memory_is_tried_again_with_more(training):
     assert tries[-1]["JobState"] == "COMPLETED"
 
 
+@pytest.mark.on_demand
 def test_jobs_outlive_a_restart_of_the_controller(training, cluster):
     call = training.begin()
     job = training.held(call)
@@ -171,6 +174,7 @@ def test_jobs_outlive_a_restart_of_the_controller(training, cluster):
     assert (training.place / "model.safetensors").read_bytes() == training.undisturbed
 
 
+@pytest.mark.on_demand
 def test_scancel_fails_a_job_and_a_killed_snakemake_says_which_jobs_live_on(training):
     call = training.begin("--retries", "0")
     number = training.held(call)["JobId"]
