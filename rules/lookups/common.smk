@@ -56,7 +56,9 @@ SEEDS = config["seeds"]
 DATASETS = config["datasets"]
 METHODS = config["synthesis"]["methods"]
 MIXES = config["downstream"]["mixes"]
-LIGHT_MODELS = config["segmentation"]["models"]
+LIGHT_MODELS = sorted(
+    config["segmentation"]["models"]
+)  # --config changes the order of keys
 SIZE = config["synthesis"]["image_size"]
 SHARDS = config["synthesis"]["sampling"]["shards"]
 PARTITIONS = CLUSTER["partitions"]

@@ -11,6 +11,8 @@ from browser import CHROMIUM, Browser
 from conftest import ROOT, SMALLEST
 from PIL import Image
 
+from workflow_src.common.outputs import SIGN
+
 RULES = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)", "\n".join(
     path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.M))  # fmt: skip
 # What only other studies have: data and weights from the internet, Stable Diffusion's latents, a
@@ -110,5 +112,6 @@ def test_a_training_notes_where_it_comes_from(finished):
 
 
 def test_nothing_unfinished_is_left(finished):
-    left = [path for path in finished.rglob(".*") if path.name != ".snakemake_timestamp"]
+    signs = {".snakemake_timestamp", SIGN}
+    left = [path for path in finished.rglob(".*") if path.name not in signs]
     assert not left
