@@ -123,7 +123,9 @@ def test_no_text_of_a_config_runs_anything(study, snakemake, checkout, tmp_path,
         base["datasets"]["polyps"]["root"] = "raw"
     monkeypatch.chdir(checkout)
     for name in ["raw", *(pattern.format(n=n) for n in range(500) for pattern in HOSTILE[2:4])]:
-        (checkout / name).mkdir(exist_ok=True)  # a config names only what is there
+        for dataset in base["datasets"]:  # a config names only what is there
+            (checkout / name / dataset).mkdir(parents=True, exist_ok=True)
+            (checkout / name / dataset / "backbone.json").touch()
     worst, taken = hostile(base, left_out)
     (checkout / "worst.yaml").write_text(yaml.safe_dump(worst, sort_keys=False))
     code, printed = snakemake("-n", "-p", "--configfile", "worst.yaml")

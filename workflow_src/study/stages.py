@@ -13,7 +13,6 @@ from workflow_src.study.settings import (
     Name,
     OptionalName,
     OptionalPath,
-    OptionalText,
     Options,
     Positive,
     Settings,
@@ -39,7 +38,7 @@ class Backbone(Settings):
 
     kind: Literal["stable-diffusion", "small"]
     """Stable Diffusion 1.5, or a small model trained from scratch on the training set."""
-    path: OptionalText = None
+    path: OptionalPath = None
     """A model of your own. Stable Diffusion 1.5: a diffusers folder or a single .safetensors file;
     null downloads it. small: a folder with a trained model per data set, <data set>/backbone.json,
     as results/<study>/backbone is; null trains them."""
