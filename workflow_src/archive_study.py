@@ -33,7 +33,7 @@ def main(configfiles: list[Path], output: OutputFolder, weights: bool = False) -
 
     Args:
         configfiles: of the study, as Snakemake takes them.
-        output: the folder; the zip has its name.
+        output: folder of the archive; the zip has its name.
         weights: archive trained weights too.
 
     Raises:

@@ -12,7 +12,7 @@ from workflow_src.common.resumable import CsvLog, State
 @pytest.fixture
 def state(tmp_path) -> State:
     """A state with two checkpoints, of steps 10 and 20."""
-    found = State(tmp_path, "workflow_src.train_segmenter", {})
+    found = State(tmp_path, "recipe.json", "workflow_src.train_segmenter", {})
     for step in (10, 20):
         found.save({"step": step, "model": {"weight": torch.full((500,), float(step))}})
     return found
