@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
@@ -19,6 +20,8 @@ from workflow_src import (
     train_denoiser,
 )
 from workflow_src.common.errors import InputError
+from workflow_src.common.yaml_files import read_yaml
+from workflow_src.data.arrays import check_made
 from workflow_src.diffusion import small
 from workflow_src.diffusion.backbone import (
     load_autoencoder,
@@ -114,6 +117,31 @@ def test_a_kept_backbone_is_the_same_in_half_the_bytes(backbone, tmp_path):
     for made, as_made in ((facts, whole), (facts["autoencoder"], whole["autoencoder"])):
         del as_made["provenance"]["commit"]
         assert (made["recipe"], made["provenance"]) == (as_made["recipe"], as_made["provenance"])
+
+
+KEPT = ROOT / "config" / "demo_backbone"
+
+
+@pytest.mark.parametrize("dataset", ["polyps", "kits19"])
+def test_the_demos_backbone_is_the_one_that_its_recipe_describes(dataset):
+    marker = KEPT / dataset / "backbone.json"
+    facts = json.loads(marker.read_text())
+    files = {str(p.relative_to(marker.parent)) for p in marker.parent.rglob("*") if p.is_file()}
+    assert files == {*facts["files"], "backbone.json", ".workflow"}
+    check_made(marker)
+    settings = read_yaml(ROOT / "config" / "demo_backbone.yaml")["backbone"]
+    denoiser, autoencoder = settings["denoiser"], settings["autoencoder"]
+    assert denoiser.items() <= facts["recipe"].items()
+    assert autoencoder.items() <= facts["autoencoder"]["recipe"].items()
+    unet, vae = load_unet(marker), load_vae(marker)
+    assert tuple(unet.config.block_out_channels) == tuple(denoiser["widths"])
+    z = torch.randn(1, 4, 16, 16)
+    assert vae.decode(z).sample.isfinite().all()
+    assert unet(z, 500, prompt_codes([""], 32)).sample.shape == z.shape
+
+
+def test_the_demos_backbone_stays_small():
+    assert sum(p.stat().st_size for p in KEPT.rglob("*") if p.is_file()) < 4e6
 
 
 def test_cached_latents_have_unit_deviation_and_keep_their_own(latents):

@@ -20,7 +20,7 @@ STAGES = {
 SMALL_PASSES = "synthesis={training: {micro_batch: 8}}"
 OWN_STAGES = {
     "config": {"fetch_polyps", "fetch_kits19", "fetch_stable_diffusion", "fetch_metric_weights"},
-    "demo": {"make_phantoms", "train_autoencoder", "train_denoiser"},
+    "demo": {"make_phantoms", "cache_latents"},
     "small": {"fetch_polyps", "fetch_kits19", "train_autoencoder", "train_denoiser"},
 }
 
@@ -68,6 +68,18 @@ def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
         assert jobs["train_nnunet"] == (5 * 2 + 1) * 3
         assert jobs["plan_nnunet"] == 2 and jobs["plan_resenc"] == 1
         assert jobs["train_segmenter"] == 7 * 3
+
+
+def test_the_demo_is_given_the_backbone_that_a_study_of_its_own_trains(snakemake):
+    code, printed = snakemake("-n", "--configfile", "config/demo.yaml")
+    assert code == 0 and not {"train_autoencoder", "train_denoiser"} & set(planned(printed))
+    code, printed = snakemake(
+        "-n", "--configfile", "config/demo.yaml", "config/demo_backbone.yaml", "--",
+        *(f"results/demo_backbone/backbone/{name}/backbone.json" for name in ("polyps", "kits19")),
+    )  # fmt: skip
+    assert code == 0, printed
+    jobs = planned(printed)
+    assert jobs["make_phantoms"] == jobs["train_autoencoder"] == jobs["train_denoiser"] == 2
 
 
 @pytest.mark.parametrize("recipe", ["pranet", "mkunet"])

@@ -155,7 +155,7 @@ def kidney_phantom(
         cy, cx = rng.uniform(0.22, 0.30), sign * rng.uniform(0.38, 0.46)
         ry, rx = rng.uniform(0.20, 0.26), rng.uniform(0.14, 0.18)
         outline = 0.05 * _noise(rng, shape, (0.6, height / 20, width / 20))
-        kidney = ellipsoid(rng.uniform(-0.2, 0.2), cy, cx, 1.1, ry, rx) + outline
+        kidney = ellipsoid(rng.uniform(-0.2, 0.2), cy, cx, 1.5, ry, rx) + outline
         volume = np.where(kidney < 1.3, -95 + 12 * texture, volume)  # the fat around it
         volume = np.where(kidney < 1, 190 + 15 * texture, volume)
         pelvis = np.hypot((y - cy) / (0.40 * ry), (x - cx + sign * 0.45 * rx) / (0.45 * rx))
