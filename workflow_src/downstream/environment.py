@@ -40,5 +40,6 @@ def set_environment(folder: Path, threads: int) -> None:
         "nnUNet_def_n_proc": str(max(threads, 1)),
         # Over nnU-Net's own word: a checkpoint is data, and data run no code.
         "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
-        "nnUNet_compile": "f" if lacking else "t",
     }
+    if lacking:  # left unset, trainings on a GPU compile, and predictions do not
+        os.environ |= {"nnUNet_compile": "f"}
