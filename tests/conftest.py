@@ -1,5 +1,6 @@
 """Fixtures: small raw and prepared sets drawn on the spot."""
 
+import copy
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from PIL import Image
 from workflow_src import make_phantoms, prepare_data
 from workflow_src.data.arrays import file_sha256, large_sha256
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.study.loading import load_study
 from workflow_src.study.reading import Reading
 
 # `make fuzz` draws new examples, many of them, each time.
@@ -23,6 +25,8 @@ ALWAYS = {"deadline": None, "database": None, "suppress_health_check": list(hypo
 hypothesis.settings.register_profile("default", derandomize=True, max_examples=200, **ALWAYS)
 hypothesis.settings.register_profile("fuzz", max_examples=1000, **ALWAYS)
 hypothesis.settings.load_profile("default")
+
+pytest_plugins = ["small_models"]
 
 ROOT = Path(__file__).parent.parent
 # The smallest study that goes through every rule, as arguments of Snakemake.
@@ -97,6 +101,17 @@ def native_polyps(polyps_raw, tmp_path_factory) -> PreparedSet:
     folder = tmp_path_factory.mktemp("prepared") / "native"
     prepare_data.main(polyps_raw, folder, prepare_data.Reading())
     return PreparedSet(folder)
+
+
+@pytest.fixture(scope="session")
+def _paper():
+    return load_study([])
+
+
+@pytest.fixture
+def paper(_paper) -> dict:
+    """The paper's configuration, to be changed at will."""
+    return copy.deepcopy(_paper)
 
 
 @pytest.fixture
@@ -191,42 +206,4 @@ def study(tmp_path_factory) -> Path:
     copy_of_the_workflow(folder)
     code, printed = run_snakemake(folder, *SMALLEST, "--show-failed-logs")
     assert code == 0, printed[-6000:]
-    return folder
-
-
-@pytest.fixture(scope="session")
-def one_thread():
-    """One thread for torch: faster for tiny tensors, and the same bits on every machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def backbone(polyps, one_thread, tmp_path_factory) -> Path:
-    """backbone.json of a small latent-diffusion model, trained for a moment at 32 pixels."""
-    from workflow_src import cache_latents, train_autoencoder, train_denoiser
-    from workflow_src.study.synthesis import AutoencoderRecipe, DenoiserRecipe
-
-    folder = tmp_path_factory.mktemp("backbone")
-    autoencoder = AutoencoderRecipe(widths=(8, 16, 16), steps=12, batch_size=2)
-    train_autoencoder.main(polyps.folder, folder / "autoencoder", autoencoder)
-    cache_latents.main(
-        polyps.folder, folder / "latents", "A polyp.", autoencoder=folder / "autoencoder"
-    )
-    denoiser = DenoiserRecipe(widths=(8, 16), steps=12, batch_size=4)
-    train_denoiser.main(folder / "autoencoder", folder / "latents", folder / "model", denoiser)
-    return folder / "model" / "backbone.json"
-
-
-@pytest.fixture(scope="session")
-def latents(polyps, backbone, tmp_path_factory) -> Path:
-    """The polyps' latents by that model."""
-    from workflow_src import cache_latents
-
-    folder = tmp_path_factory.mktemp("latents")
-    cache_latents.main(polyps.folder, folder, "A polyp.", backbone=backbone)
     return folder

@@ -1,23 +1,17 @@
-"""Sampling: the same images however the work is cut, masks of one's own, and kills."""
-
-import json
-import shutil
+"""Sampling a set: the same images however the work is cut, and after kills."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import hashed
 from diffusers import ControlNetModel
-from PIL import Image
 
-from workflow_src import gather_samples, sample_controlnet, train_controlnet
+from workflow_src import gather_samples, sample_controlnet
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import write_json
 from workflow_src.data.mask_moves import augmented_mask
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
-from workflow_src.diffusion.sampling import Sampler, check_trained
-from workflow_src.study.synthesis import ControlNetRecipe, SamplingRecipe
+from workflow_src.diffusion.sampling import Sampler
+from workflow_src.study.synthesis import SamplingRecipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,50 +20,16 @@ def recipe(**changes) -> SamplingRecipe:
     return SamplingRecipe(**{"steps": 3, "guidance": 3.0, "precision": "fp32"} | changes)
 
 
-@pytest.fixture(scope="module")
-def trained(backbone, polyps, latents, tmp_path_factory):
-    """A ControlNet, its zero convolutions opened by hand: in a few steps they would not."""
-    settings = ControlNetRecipe(
-        steps=2, batch_size=4, micro_batch=4, precision="fp32", hint_channels=(4, 8, 8),
-        hint_start="preserving",
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("trained")
-    train_controlnet.main(backbone, polyps.folder, latents, folder, settings)
-    controlnet = ControlNetModel.from_pretrained(folder / "controlnet")
-    torch.manual_seed(0)
-    opened = [controlnet.controlnet_cond_embedding.conv_out, controlnet.controlnet_mid_block]
-    for layer in [*opened, *controlnet.controlnet_down_blocks]:
-        torch.nn.init.normal_(layer.weight, std=0.5)
-    controlnet.save_pretrained(folder / "controlnet")
-    facts = json.loads((folder / "recipe.json").read_text())
-    write_json(folder / "recipe.json", facts | hashed(folder, *facts["files"]))
-    return folder
-
-
 @pytest.fixture
-def sample(backbone, trained, polyps, tmp_path):
+def sample(backbone, controlnet, polyps, tmp_path):
     """A function that samples a shard and returns its folder."""
 
     def run(name: str, shard: int = 0, shards: int = 1, seed: int = 0, **changes):
         sample_controlnet.main(
-            backbone, trained, tmp_path / name, "A polyp.", recipe(**changes), data=polyps.folder,
-            seed=seed, shard=shard, shards=shards,
+            backbone, controlnet, tmp_path / name, "A polyp.", recipe(**changes),
+            data=polyps.folder, seed=seed, shard=shard, shards=shards,
         )  # fmt: skip
         return tmp_path / name
-
-    return run
-
-
-@pytest.fixture
-def sample_masks(backbone, trained, tmp_path):
-    """A function that samples from a folder of masks and returns the folder of images."""
-
-    def run(masks, size: int | None = 32):
-        output = tmp_path / "synthetic"
-        sample_controlnet.main(
-            backbone, trained, output, "A polyp.", recipe(batch_size=2), masks=masks, size=size
-        )
-        return output / "images"
 
     return run
 
@@ -145,18 +105,18 @@ def test_memory_that_is_too_small_names_the_batch_size(sample, monkeypatch):
         sample("none", batch_size=8)
 
 
-def test_a_set_of_other_sizes_is_refused(backbone, trained, native_polyps, tmp_path):
-    arguments = (backbone, trained, tmp_path / "out", "A polyp.", recipe())
+def test_a_set_of_other_sizes_is_refused(backbone, controlnet, native_polyps, tmp_path):
+    arguments = (backbone, controlnet, tmp_path / "out", "A polyp.", recipe())
     with pytest.raises(InputError, match="has images of size None, but .* multiples of 4: prepare"):
         sample_controlnet.main(*arguments, data=native_polyps.folder)
 
 
-def test_seed_and_mask_both_tell(sample, backbone, trained):
+def test_seed_and_mask_both_tell(sample, backbone, controlnet):
     assert abs(images_of(sample("a")) - images_of(sample("b", seed=1))).max() > 10
     masks = np.zeros((2, 32, 32), np.uint8)
     masks[1, 4:26, 4:26] = 1
     for guidance in (1.0, 3.0):
-        sampler = Sampler(backbone, trained, "A polyp.", recipe(guidance=guidance), "cpu")
+        sampler = Sampler(backbone, controlnet, "A polyp.", recipe(guidance=guidance), "cpu")
         empty, lesion = sampler(masks, [5, 5], seed=0, channels=3).astype(int)
         assert abs(empty - lesion).max() > 10
         grey = sampler(masks, [5, 5], seed=0, channels=1)
@@ -213,98 +173,3 @@ def test_augmented_masks_are_kept_with_their_images(sample, polyps):
     whole = np.load(sample("whole", masks="augmented") / "masks.npy")
     assert np.array_equal(part, whole[1::2])
     assert not np.array_equal(whole, polyps.masks[polyps.rows("train")])
-
-
-def test_masks_of_ones_own_are_sampled(sample_masks, pair_folder, tmp_path):
-    names = {"b.png": (40, 56), "a.JPG": (32, 32), "c.tif": (64, 20)}
-    images = sample_masks(pair_folder("own", {}, names) / "masks")
-    assert sorted(path.name for path in images.iterdir()) == ["a.png", "b.png", "c.png"]
-    for path in images.iterdir():
-        with Image.open(path) as image:
-            assert image.size == (32, 32) and image.mode == "RGB"
-    (tmp_path / "own/masks/b.png").unlink()
-    again = sample_masks(tmp_path / "own/masks")  # in place of the first ones
-    assert sorted(path.name for path in again.iterdir()) == ["a.png", "c.png"]
-
-
-def test_a_call_that_ends_early_leaves_no_half_of_its_images(
-    sample_masks, pair_folder, tmp_path, monkeypatch
-):
-    def stops(sampler, masks, numbers, seed, channels):
-        if numbers[0]:
-            raise KeyboardInterrupt
-        return real(sampler, masks, numbers, seed, channels)
-
-    real = Sampler.__call__
-    monkeypatch.setattr(Sampler, "__call__", stops)
-    masks = pair_folder("own", {}, {f"{n}.png": (32, 32) for n in "abc"}) / "masks"
-    with pytest.raises(KeyboardInterrupt):
-        sample_masks(masks)
-    assert not list((tmp_path / "synthetic").rglob("*.png"))
-
-
-def test_images_are_not_mixed_with_other_files(sample_masks, pair_folder, tmp_path):
-    masks = pair_folder("own", {}, {"a.png": (32, 32)}) / "masks"
-    (tmp_path / "synthetic").mkdir()
-    (tmp_path / "synthetic/mine.png").touch()
-    with pytest.raises(InputError, match="--output .* holds .*, which this workflow did not"):
-        sample_masks(masks)
-
-
-@pytest.mark.parametrize(
-    ("file", "words"),
-    [
-        (("a.npy", b"\x93NUMPY"), r"holds no image: expected files named \*\.bmp \*\.jpeg"),
-        (("a.png", b"no picture"), r"a\.png is not a readable image"),
-        (None, "is not a folder: give the folder that holds the image files"),
-    ],
-)
-def test_masks_of_the_wrong_kind_end_in_one_line(sample_masks, tmp_path, file, words):
-    masks = tmp_path / "masks"
-    if file:
-        masks.mkdir()
-        (masks / file[0]).write_bytes(file[1])
-    with pytest.raises(InputError, match=words) as raised:
-        sample_masks(masks)
-    assert str(masks) in str(raised.value) and "\n" not in str(raised.value)
-
-
-def test_a_size_that_the_model_cannot_make_is_refused(sample_masks, pair_folder):
-    masks = pair_folder("own", {}, {"a.png": (32, 32)}) / "masks"
-    with pytest.raises(InputError, match="--size 30 is not a multiple of 4"):
-        sample_masks(masks, size=30)
-    with pytest.raises(InputError, match="--masks needs --size"):
-        sample_masks(masks, size=None)
-
-
-def test_a_folder_without_a_trained_method_is_named(backbone, trained, tmp_path):
-    with pytest.raises(InputError, match="holds no trained ControlNet: it lacks controlnet/"):
-        check_trained(tmp_path, backbone)
-    (tmp_path / "controlnet").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"recipe\.json"):
-        check_trained(tmp_path, backbone)
-    shutil.copy(trained / "controlnet" / "config.json", tmp_path / "controlnet")
-    with pytest.raises(InputError, match="controlnet holds no usable ControlNetModel .* again"):
-        Sampler(backbone, tmp_path, "A polyp.", recipe(), "cpu")
-
-
-@pytest.mark.parametrize("name", ["decoder.safetensors", "controlnet/config.json"])
-def test_what_a_training_left_is_opened_only_as_it_was(backbone, trained, tmp_path, name):
-    folder = shutil.copytree(trained, tmp_path / "copy")
-    check_trained(folder, backbone)
-    content = bytearray((folder / name).read_bytes())
-    content[-3] ^= 1
-    (folder / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"{name} was changed or damaged"):
-        check_trained(folder, backbone)
-    (folder / name).unlink()
-    with pytest.raises(InputError, match=f"{name} is missing"):
-        check_trained(folder, backbone)
-
-
-def test_another_backbone_than_the_trainings_is_refused(backbone, trained, tmp_path):
-    other = shutil.copytree(backbone.parent, tmp_path / "other")
-    facts = json.loads((other / "backbone.json").read_text())
-    write_json(other / "backbone.json", facts | {"seed": 1})
-    with pytest.raises(InputError, match="was trained on another backbone than"):
-        check_trained(trained, other / "backbone.json")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, hashed
+from claim_cases import SCORES, claim, models_and_methods, once, write_scores
+from conftest import ROOT
 from scipy import stats
 
 from workflow_src import make_claims
@@ -27,7 +28,6 @@ from workflow_src.paper.claims import (
     verdict_text,
 )
 from workflow_src.paper.measured import TableSpec
-from workflow_src.paper.plans import plan_claims, plan_rows, plans_text
 from workflow_src.study.columns import COLUMNS
 
 CLAIMS = read_claims(yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
@@ -52,78 +52,14 @@ def test_a_verdict_follows_from_the_two_tests(effect, p, p_least, verdict):
     assert decide(effect, p, p_least, least=1.0) == verdict
 
 
-def write_scores(folder: Path, level: float, images: int = 40, source: str = "A", seed: int = 0):
-    """metrics.csv and metrics.json with noise that the rows share, so that they pair."""
-    noise = np.random.default_rng(0).normal(0, 0.05, images)
-    rng = np.random.default_rng([seed, round(1e4 * level)])
-    own = rng.normal(0, 0.005, images) + rng.normal(0, 0.001)  # of the image and of the training
-    prefix = source.removeprefix("synthetic/") + "_" if "/" in source else ""
-    table = pd.DataFrame({"stem": [f"{prefix}{i}" for i in range(images)], "source": source})
-    table["case"] = [f"A/{i}" for i in range(images)]
-    table["duplicate_of"] = ""
-    table["dice"] = level + noise + own
-    folder.mkdir(parents=True)
-    table.to_csv(folder / "metrics.csv", index=False)
-    facts = {"all": {"images": images, "dice": table.dice.mean()}}
-    write_json(folder / "metrics.json", facts | hashed(folder, "metrics.csv"))
-
-
-SEEDS = [f"seed{seed}.json" for seed in range(3)]
-SCORES = [f"seed{seed}/metrics.json" for seed in range(3)]
-
-
-def files(folder: Path, rows: tuple[str, ...], *names: str) -> dict[str, dict[str, list[Path]]]:
-    """Metrics files of the polyps by row."""
-    return {"polyps": {row: [folder / row / name for name in names] for row in rows}}
-
-
 @pytest.fixture
-def spec(tmp_path) -> TableSpec:
-    """Three models and their costs, and two methods, at three seeds."""
-    for row, level in (("mkunet", 0.75), ("order", 0.80), ("twin", 0.7502)):
-        for seed in range(3):
-            write_scores(tmp_path / "score" / row / f"seed{seed}", level, seed=seed)
-        parameters = 31_000_000 if row == "mkunet" else 42_442
-        write_json(tmp_path / "cost" / f"{row}.json", {"parameters": parameters, "gflops": 0.5})
-    for row, base in (("law", 52.0), ("uniform", 65.0)):
-        for seed in range(3):
-            place = tmp_path / "faithfulness" / row / f"seed{seed}"
-            write_scores(place, base / 100, source=f"synthetic/{row}", seed=seed)
-            distance = base + seed + (seed == 2) * (row == "law") / 4
-            facts = {"inception": {"extractor": "Inception", "resize": "", "distance": distance}}
-            write_json(tmp_path / "fidelity" / row / f"seed{seed}.json", facts)
-            stability = {"stable": row == "law", "because": [] if row == "law" else ["loss_spike"]}
-            write_json(tmp_path / "stability" / row / f"seed{seed}.json", stability)
-    names = ("mkunet", "order", "twin", "law", "uniform")
-    models, methods = names[:3], names[3:]
-    return TableSpec(
-        rows={name: name for name in names},
-        datasets={"polyps": "Polyps"},
-        columns=["dice", "parameters", "fid", "stability", "faithfulness"],
-        seeds=[0, 1, 2],
-        files={
-            "score": files(tmp_path / "score", models, *SCORES),
-            "faithfulness": files(tmp_path / "faithfulness", methods, *SCORES),
-            "cost": {"polyps": {row: [tmp_path / "cost" / f"{row}.json"] for row in models}},
-            "fidelity": files(tmp_path / "fidelity", methods, *SEEDS),
-            "stability": files(tmp_path / "stability", methods, *SEEDS),
-        },
-    )
-
-
-def claim(column: str, row: str, is_: str, than: str | None = None, least: float = 1.0) -> Claim:
-    return Claim("It is so", "Abstract", "3", "polyps", column, row, is_, than, least)
+def spec(tmp_path):
+    return models_and_methods(tmp_path)
 
 
 def verdict_on(asked: Claim, spec: TableSpec, published: dict | None = None) -> dict:
     """What is found of a single claim."""
     return judge_all({"one": asked}, {"3": spec}, published or {}, [])["one"]
-
-
-def once(spec: TableSpec, kind: str) -> None:
-    """Leave one training of each row."""
-    for paths in spec.files[kind]["polyps"].values():
-        del paths[1:]
 
 
 @pytest.mark.parametrize(
@@ -217,37 +153,6 @@ def test_verdicts_go_by_the_corrected_p(spec, tmp_path):
     among = judge_all({"one": asked} | others, {"3": spec}, {}, [])["one"]
     assert among["p"] == alone["p"] and among["p_holm"] > 0.05 and among["verdict"] == OPEN
     assert "corrected" in among["test"]
-
-
-def test_open_claims_say_what_would_decide_them(spec, tmp_path):
-    """Trainings that vary, three of each: more are needed, and each takes GPU-hours."""
-    for row, gains in (("lucky", (0.02, 0.03, -0.005)), ("unlucky", (-0.02, 0.01, -0.01))):
-        for seed, gain in enumerate(gains):
-            write_scores(tmp_path / "score" / row / f"seed{seed}", 0.7 + gain, 400, seed=seed)
-        spec.rows[row] = row
-        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / name for name in SCORES]
-    asked = claim("dice", "lucky", "above", "unlucky", least=3.0)
-    results = judge_all({"one": asked}, {"3": spec}, {}, [])
-    plan_claims(results, {"3": {"polyps": {"lucky": 2.0, "unlucky": 1.0}}})
-    (plan,) = results["one"]["plan"]
-    assert plan["for"] == "what would matter" and not plan["at_least"]
-    assert plan["seeds"] > 3 and plan["images"] == 400
-    assert plan["gpu_hours"] == 3.0 * (plan["seeds"] - 3)
-    assert f"{plan['seeds']} trainings each" in plans_text(results["one"])
-    (row,) = plan_rows(results)
-    assert row["trainings each"] == str(plan["seeds"]) and row["so far"] == "3 and 3"
-    once(spec, "score")
-    results = judge_all({"one": asked}, {"3": spec}, {}, [])
-    plan_claims(results, {})
-    (plan,) = results["one"]["plan"]
-    assert plan["at_least"] and plan["gpu_hours"] is None
-    assert "at least" in plans_text(results["one"])
-
-
-def test_a_claim_that_is_decided_has_no_plan(spec):
-    results = judge_all({"one": claim("dice", "order", "above", "mkunet")}, {"3": spec}, {}, [])
-    plan_claims(results, {})
-    assert "plan" not in results["one"] and plans_text(results["one"]) == ""
 
 
 def test_smaller_networks_judge_nothing(spec):
