@@ -271,6 +271,7 @@ use rule plot_dice_sets as plot_fractions with:
         "<logs>/plot_fractions.log",
     benchmark:
         "<benchmarks>/plot_fractions.tsv"
+    localrule: True
     params:
         code=code("plot_fractions"),
         step="plot_fractions",
