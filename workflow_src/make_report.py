@@ -52,7 +52,7 @@ def main(
     html = templates.get_template("report.html.j2").render(
         study=study,
         compared=not all(data.get("phantom") for data in settings["datasets"].values()),
-        warnings=report.warnings_for(read, settings),
+        warnings=report.warnings_for(settings),
         verdicts=report.verdicts(judged),
         plans=plan_rows(judged),
         tables=read,

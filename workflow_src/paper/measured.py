@@ -64,20 +64,6 @@ def read_runs(spec: TableSpec, row: str, dataset: str, column: Column) -> Runs:
     return [(path, read_json(path)) for path in paths]
 
 
-def values_by_seed(spec: TableSpec, row: str, dataset: str, column: Column) -> dict[int, float]:
-    """A cell's value at each seed where it was measured, in the column's unit.
-
-    Raises:
-        ValueError: if the cell does not have a file a seed.
-    """
-    runs = read_runs(spec, row, dataset, column)
-    values = {
-        seed: value_at(facts, column.path)
-        for seed, (_, facts) in zip(spec.seeds, runs, strict=True)
-    }
-    return {seed: value * column.scale for seed, value in values.items() if value is not None}
-
-
 def training_scores(runs: Runs, column: Column) -> pd.DataFrame:
     """Scores of the images that all trainings were scored on, in the file's unit; copies left out.
 

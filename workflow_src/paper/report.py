@@ -75,7 +75,7 @@ def makers(tables: list[dict]) -> list[dict]:
     return frame.groupby(keys).size().rename("files").reset_index().to_dict("records")
 
 
-def warnings_for(tables: list[dict], settings: dict) -> list[str]:
+def warnings_for(settings: dict) -> list[str]:
     """What a reader must know before any number."""
     found = []
     if phantoms(settings):
