@@ -1,20 +1,16 @@
 """Predict the jobs and the GPU and processor hours of a study, and of each of its tables."""
 
 from pathlib import Path
-from typing import Literal
 
 from workflow_src.common.code_hash import ROOT
 from workflow_src.common.command_line import run
 from workflow_src.readiness.gpu_memory import in_words
 from workflow_src.readiness.hours import cost_of, planned, rows
-from workflow_src.readiness.work import DOUBT, EFFICIENCY, device_named
+from workflow_src.readiness.work import DOUBT, EFFICIENCY, Kind, device_named
 from workflow_src.study.loading import load_study
 
-Name = Literal["a100", "h100", "h200", "l40s", "l4", "a10", "a6000", "rtx4090", "rtx3090", "v100",
-               "t4"]  # fmt: skip
 
-
-def main(configfiles: list[Path], device: Name = "a100", gpus: int = 4) -> None:
+def main(configfiles: list[Path], device: Kind = "a100", gpus: int = 4) -> None:
     """Print a Markdown table, and what it assumes.
 
     Hours are measured where a job is done, else follow from what it computes: from the images a

@@ -7,18 +7,23 @@ import subprocess
 import sys
 from collections import Counter
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from conftest import ROOT
+from jsonargparse import auto_cli
 
+from workflow_src import estimate_hours, watch_study
 from workflow_src.readiness.hours import Cost, cost_of, rows, wall_seconds
 from workflow_src.readiness.trainings import training_hours
 from workflow_src.readiness.work import (
     CONTROLNET,
     DECODE,
     DENOISE,
+    PEAKS,
     WORK,
     Device,
+    Kind,
     device_named,
     kind_of,
     seconds_on,
@@ -140,6 +145,14 @@ def test_what_a_gpu_measured_is_found_by_its_name(tmp_path):
     assert device_named("h100", tmp_path).measured == {}
     assert kind_of("NVIDIA L40S") == "l40s" and kind_of("NVIDIA L4") == "l4"
     assert kind_of("NVIDIA GeForce RTX 4090") == "rtx4090" and kind_of("another") is None
+
+
+@pytest.mark.parametrize("step", [estimate_hours, watch_study])
+def test_a_gpu_of_an_unknown_kind_is_refused_by_name(step, capsys):
+    assert set(get_args(Kind)) == set(PEAKS)
+    with pytest.raises(SystemExit):
+        auto_cli(step.main, as_positional=False, args=["--configfiles=[]", "--device=a1000"])
+    assert '"device"' in capsys.readouterr().err
 
 
 def test_every_rule_that_asks_for_a_gpu_is_predicted():

@@ -5,14 +5,17 @@ share of the device's peak, until `make check-gpu` has measured that GPU.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from workflow_src.common.json_files import facts_of
 from workflow_src.readiness.disk import images_of
 from workflow_src.study.configuration import method_settings, model_settings
 
+Kind = Literal["a100", "h100", "h200", "l40s", "l4", "a10", "a6000", "rtx4090", "rtx3090", "v100",
+               "t4"]  # fmt: skip
 # Dense matrix products in bf16 (fp16 where there is none) with sums in fp32, tera-operations/s, as
 # the makers state them.
-PEAKS = {
+PEAKS: dict[Kind, float] = {
     "a100": 312, "h100": 989, "h200": 989, "l40s": 362, "l4": 121, "a10": 125, "a6000": 155,
     "rtx4090": 165, "rtx3090": 71, "v100": 125, "t4": 65,
 }  # fmt: skip
@@ -78,17 +81,17 @@ class Device:
         return bool(parts) and all(part.stage in self.measured for part in parts)
 
 
-def kind_of(name: str) -> str | None:
+def kind_of(name: str) -> Kind | None:
     """Which of PEAKS a GPU is that its driver calls so; of L40S and L4, say, the longer."""
     plain = name.lower().replace(" ", "").replace("-", "")
     return max((kind for kind in PEAKS if kind in plain), key=len, default=None)
 
 
-def device_named(name: str, folder: Path) -> Device:
+def device_named(name: Kind, folder: Path) -> Device:
     """A GPU by name, with what `make check-gpu` measured on it, if it was run.
 
     Args:
-        name: one of PEAKS.
+        name: the kind of GPU.
         folder: of check-gpu's results, a JSON file for each device.
     """
     for file in sorted(folder.glob("*.json")):
