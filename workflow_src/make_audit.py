@@ -1,12 +1,11 @@
 """Audit the paper's numbers: against arithmetic, against each other, against this study."""
 
-import json
 from pathlib import Path
 
-import yaml
-
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_json, write_text
+from workflow_src.common.yaml_files import read_yaml
 from workflow_src.data.tables import read_index, read_table
 from workflow_src.paper import audit_costs, audit_method, audit_tables
 from workflow_src.paper.audit import Study, to_json, to_markdown
@@ -31,7 +30,7 @@ def main(
         reduced: model.column of costs that this study changes, which are not compared.
     """
     study = Study(
-        costs={name: json.loads(path.read_text()) for name, path in (costs or {}).items()},
+        costs={name: read_json(path) for name, path in (costs or {}).items()},
         lesions={
             label: read_index(path).query("split == 'train'").lesion_fraction.to_numpy()
             for label, path in (data or {}).items()
@@ -39,7 +38,7 @@ def main(
         tables={name: read_table(path) for name, path in (tables or {}).items()},
         reduced=reduced or [],
     )
-    paper = yaml.safe_load(published.read_text())
+    paper = read_yaml(published)
     findings = [
         finding
         for check in (*audit_tables.CHECKS, *audit_method.CHECKS, *audit_costs.CHECKS)

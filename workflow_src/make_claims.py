@@ -6,10 +6,9 @@ What that costs stands in the report, whose settings say how long trainings take
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json, write_text
+from workflow_src.common.yaml_files import read_yaml
 from workflow_src.paper.claims import VERDICTS, judge_all, read_claims
 from workflow_src.paper.measured import TableSpec
 from workflow_src.paper.plans import plan_claims, to_markdown
@@ -31,8 +30,8 @@ def main(
         output: path without suffix; .md and .json are written.
         reduced: row.column of costs that this study's smaller networks change.
     """
-    paper = yaml.safe_load(published.read_text())
-    read = read_claims(yaml.safe_load(claims.read_text()))
+    paper = read_yaml(published)
+    read = read_claims(read_yaml(claims))
     results = judge_all(read, specs, paper, reduced or [])
     plan_claims(results)
     write_json(output.with_suffix(".json"), results)

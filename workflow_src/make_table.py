@@ -3,11 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
-
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import write_json, write_text
 from workflow_src.common.provenance import provenance
+from workflow_src.common.yaml_files import read_yaml
 from workflow_src.paper.best import mark_best
 from workflow_src.paper.cells import make_cells
 from workflow_src.paper.measured import TableSpec
@@ -27,7 +26,7 @@ def main(
         output: path without suffix; .csv, .md, .tex and .json are written.
         remarks: further notes, such as the study's protocol.
     """
-    paper = yaml.safe_load(published.read_text()).get(name, {})
+    paper = read_yaml(published).get(name, {})
     cells = mark_best(make_cells(spec, paper), spec)
     table = layout(cells, spec)
     lines = notes(cells, spec) + reasons(cells, spec, paper.get("why", {}))

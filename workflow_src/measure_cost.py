@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.registry import place_of
@@ -108,8 +109,8 @@ def planned_network(plan: Path | None):
     nnunet.set_environment(plan, threads=1)
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-    plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
-    inputs = len(json.loads((plan / "dataset.json").read_text())["channel_names"])
+    plans = read_json(plan / f"{nnunet.PLANS}.json")
+    inputs = len(read_json(plan / "dataset.json")["channel_names"])
     settings = plans["configurations"][nnunet.CONFIGURATION]["architecture"]
     return get_network_from_plans(
         settings["network_class_name"],

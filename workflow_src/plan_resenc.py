@@ -1,10 +1,10 @@
 """Plan nnU-Net by a preset of residual encoders, from what `plan_nnunet` found in real images."""
 
-import json
 import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.arrays import file_sha256
@@ -22,7 +22,7 @@ def main(plan: Path, output: OutputFolder, preset: Preset, network: Network | No
         preset: the preset.
         network: replaces the planned network.
     """
-    facts = json.loads((plan / "plan.json").read_text())
+    facts = read_json(plan / "plan.json")
     name = facts["dataset"]
     with whole_folder(output, "plan.json") as folder:
         nnunet.set_environment(folder, threads=2)  # planning crashes with 0 workers

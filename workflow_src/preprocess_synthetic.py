@@ -1,10 +1,10 @@
 """Preprocess a synthetic set by the real set's nnU-Net plan, once for all mixes that use it."""
 
-import json
 import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
@@ -27,8 +27,8 @@ def main(data: Path, plan: Path, output: OutputFolder, threads: int = 1) -> None
     with whole_folder(output, "cases.json") as folder:
         nnunet.set_environment(folder, threads)
         names = write_raw(prepared, rows, "synthetic", folder / "raw")
-        plans = json.loads((plan / f"{nnunet.PLANS}.json").read_text())
-        description = json.loads((plan / "dataset.json").read_text())
+        plans = read_json(plan / f"{nnunet.PLANS}.json")
+        description = read_json(plan / "dataset.json")
         preprocess_cases(
             names,
             folder / "raw",

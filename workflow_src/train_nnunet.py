@@ -1,9 +1,9 @@
 """Train nnU-Net on a mix of real and synthetic images, by the plan made on the real ones."""
 
-import json
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
@@ -49,7 +49,7 @@ def main(
     facts |= {"recipe": recipe.complete(), "seed": seed}
     state = State(output, "recipe.json", SCRIPT, facts)
     nnunet.set_environment(state.folder, threads)
-    name = json.loads((plan / "plan.json").read_text())["dataset"]
+    name = read_json(plan / "plan.json")["dataset"]
     preprocessed = state.folder / "preprocessed" / name
     assemble(plan, synthetic, preprocessed, cases, recipe, seed, resenc)
 

@@ -6,8 +6,6 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
 from workflow_src.common.code_hash import code_hash
 from workflow_src.study.configuration import (
     method_settings,
@@ -38,9 +36,9 @@ from workflow_src.common.yaml_files import read_yaml
 
 steer_scripts(workflow.basedir)
 SLURM = Path(workflow.basedir) / "slurm"
-CLUSTER = yaml.safe_load((SLURM / "partitions.yaml").read_text())
 
 try:
+    CLUSTER = read_yaml(SLURM / "partitions.yaml")
     if workflow.is_main_process:
         ask_for_gpus(CLUSTER["gpus_by"], SLURM / "bin")
         nodes = workflow.resource_settings.nodes  # None without an executor's queue

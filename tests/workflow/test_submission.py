@@ -102,9 +102,20 @@ def test_lines_of_the_profile_that_are_uncommented_reach_the_queue(submitted):
     assert options[options.index("-A") + 1] == "lab"
 
 
-def test_a_way_of_asking_that_no_queue_knows_is_refused(submitted, tmp_path):
-    with pytest.raises(AssertionError, match="gpus_by is '--gpu': set --gpus, --gres=gpu or"):
-        submitted({"gpus_by: --gpus": "gpus_by: --gpu"}, gpu=1, mem_mb=3000)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("gpus_by: --gpu", "gpus_by is '--gpu': set --gpus, --gres=gpu or"),
+        pytest.param(
+            "gpus_by: --gpus\ngpus_by: --gres=gpu",
+            "partitions.yaml, line 10: gpus_by is there twice",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_way_of_asking_that_no_queue_knows_is_refused(submitted, tmp_path, line, said):
+    with pytest.raises(AssertionError, match=said):
+        submitted({"gpus_by: --gpus": line}, gpu=1, mem_mb=3000)
     assert not (tmp_path / "asked").exists()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
 from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
 from workflow_src.common.lease import Lease
 from workflow_src.common.outputs import claim, move_into, write_json
 
@@ -101,7 +102,7 @@ class State:
         """
         for log in self.folder.glob("*.csv"):
             shutil.copy(log, content)
-        facts = json.loads((content / self.marker).read_text())
+        facts = read_json(content / self.marker)
         made = sorted(p for p in content.rglob("*") if p.is_file() and p != content / self.marker)
         facts["files"] = {str(p.relative_to(content)): _sha256(p) for p in made}
         write_json(content / self.marker, facts)

@@ -4,14 +4,13 @@ levels.npy         flat uint8, image after image: probability × 255
 predictions.json   which rows of which set, by which model
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
-from workflow_src.common.outputs import require_space
+from workflow_src.common.outputs import require_space, write_json
 from workflow_src.data.arrays import check_file, file_sha256, large_sha256, opened_array
 from workflow_src.data.prepared import PreparedSet
 
@@ -65,7 +64,7 @@ class PredictionWriter:
             "spread_sha256": large_sha256([self.folder / "levels.npy"]),
             **facts,
         }
-        (self.folder / "predictions.json").write_text(json.dumps(marker, indent=2) + "\n")
+        write_json(self.folder / "predictions.json", marker)
 
 
 class Predictions:

@@ -10,7 +10,6 @@ Arrays are memory-mapped, so nothing is decoded twice and a set of any size cost
 small meta.json stands for the whole folder in the workflow's graph.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from PIL import Image
 
 from workflow_src.common.errors import InputError
 from workflow_src.common.json_files import facts_of
-from workflow_src.common.outputs import require_space
+from workflow_src.common.outputs import require_space, write_json
 from workflow_src.data.arrays import (
     check_file,
     file_sha256,
@@ -245,4 +244,4 @@ class PreparedWriter:
             "sha256": {p.name: file_sha256(p) for p in files},
             "spread_sha256": large_sha256(files),
         }
-        (self.folder / "meta.json").write_text(json.dumps(full, indent=2) + "\n")
+        write_json(self.folder / "meta.json", full)

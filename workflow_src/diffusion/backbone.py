@@ -6,7 +6,6 @@ asks which of the two it is.
 """
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +144,7 @@ def embed_prompts(marker: Path | str, prompts: list[str]) -> Tensor:
     """
     folder = backbone_folder(marker)
     if not (folder / "text_encoder").is_dir():
-        width = json.loads((folder / "unet" / "config.json").read_text())["cross_attention_dim"]
+        width = read_json(folder / "unet" / "config.json")["cross_attention_dim"]
         return prompt_codes(prompts, width)
     from transformers import CLIPTextModel, CLIPTokenizer
 

@@ -1,7 +1,6 @@
 """Which cases a mix trains on, laid out as nnU-Net reads them; and what of a training is kept."""
 
 import csv
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -50,8 +49,8 @@ def choose_cases(
         InputError: if the mix asks for synthetic images that are not there, or for none, or for a
             preset that was not planned, or for scores that are not those images'.
     """
-    real = json.loads((plan / "plan.json").read_text())
-    by = json.loads((resenc / "plan.json").read_text()) if resenc else real
+    real = read_json(plan / "plan.json")
+    by = read_json(resenc / "plan.json") if resenc else real
     if by.get("preset") != mix.resenc:
         raise InputError(
             f"the mix has the preset {mix.resenc} but {resenc or plan} was planned by "
@@ -66,7 +65,7 @@ def choose_cases(
     if mix.method:
         if synthetic is None:
             raise InputError(f"the mix has images of {mix.method}: give --synthetic")
-        made = json.loads((synthetic / "cases.json").read_text())
+        made = read_json(synthetic / "cases.json")
         wanted = round(mix.ratio * len(real["cases"]["train"]))
         if wanted > len(made["cases"]):
             raise InputError(
@@ -153,7 +152,7 @@ def assemble(
     resenc: Path | None = None,
 ) -> None:
     """Lay out nnU-Net's preprocessed folder of a mix: linked cases, plan, explicit split."""
-    plans = json.loads(((resenc or plan) / f"{nnunet.PLANS}.json").read_text())
+    plans = read_json((resenc or plan) / f"{nnunet.PLANS}.json")
     plans["workflow"] = {
         "epochs": recipe.epochs,
         "iterations": recipe.iterations,

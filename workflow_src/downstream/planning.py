@@ -1,8 +1,9 @@
 """nnU-Net's plans of a data set, their 2D network replaced where one is given."""
 
-import json
 from pathlib import Path
 
+from workflow_src.common.json_files import read_json
+from workflow_src.common.outputs import write_json
 from workflow_src.downstream import environment as nnunet
 from workflow_src.study.downstream import Network
 
@@ -40,16 +41,16 @@ def plan_preset(folder: Path, name: str, preset: str, network: Network | None) -
     from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiments
 
     description = folder / "raw" / name / "dataset.json"
-    content = json.loads(description.read_text())
+    content = read_json(description)
     # The planner lists the images, and opens none.
     content["dataset"] = {"any": {"images": ["any.png"], "label": "any.png"}}
-    description.write_text(json.dumps(content))
+    write_json(description, content)
     plan_experiments([1], PLANNERS[preset], overwrite_plans_name=nnunet.PLANS)
     return _used(folder / "preprocessed" / name, network)
 
 
 def _used(preprocessed: Path, network: Network | None) -> dict:
-    plans = json.loads((preprocessed / f"{nnunet.PLANS}.json").read_text())
+    plans = read_json(preprocessed / f"{nnunet.PLANS}.json")
     # Only the 2D configuration is used; others would name networks that nobody trains.
     plans["configurations"] = {nnunet.CONFIGURATION: plans["configurations"][nnunet.CONFIGURATION]}
     if network:

@@ -3,7 +3,6 @@
 Folders are as the workflow writes them: results/<study>, of two studies, commits or sites.
 """
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_src.common.json_files import read_json
 from workflow_src.paper.measured import Runs
 from workflow_src.paper.paired import difference
 from workflow_src.paper.tables import p_text, signed
@@ -26,7 +26,7 @@ GONE = "not tested: the metrics files behind it are not there"
 def located(folder: Path, cell: dict) -> Runs:
     """A cell's metrics files as they lie in a folder, whatever the study is called there."""
     paths = [folder.joinpath(*Path(file["path"]).parts[2:]) for file in cell["from"]]
-    return [(path, json.loads(path.read_text())) for path in paths if path.is_file()]
+    return [(path, read_json(path)) for path in paths if path.is_file()]
 
 
 def tested(column: Column, first: Runs, second: Runs) -> dict:
@@ -59,7 +59,7 @@ def compare_cells(first: Path, second: Path) -> pd.DataFrame:
             csv = pd.read_csv(folder / "tables" / f"{path.stem}.csv")
             csv = csv.reindex(columns=["row", "label", "dataset", "column", "mean", "text"])
             tables.append(csv.set_index(["row", "dataset", "column"]))
-            content = json.loads((folder / "tables" / path.name).read_text())
+            content = read_json(folder / "tables" / path.name)
             sources.append({(c["row"], c["dataset"], c["column"]): c for c in content["cells"]})
         for key in tables[0].index.intersection(tables[1].index):
             a, b = (table.loc[key] for table in tables)
@@ -120,7 +120,7 @@ def compare_settings(first: Path, second: Path) -> dict[tuple[str, str, str], li
         place = path.relative_to(first)
         if not (second / place).is_file():
             continue
-        a, b = (flat(json.loads((folder / place).read_text())) for folder in (first, second))
+        a, b = (flat(read_json(folder / place)) for folder in (first, second))
         for key in sorted(a.keys() | b.keys()):
             if a.get(key) != b.get(key) and not key.startswith("provenance.libraries"):
                 found[key, str(a.get(key)), str(b.get(key))].append(str(place.parent))
@@ -129,7 +129,7 @@ def compare_settings(first: Path, second: Path) -> dict[tuple[str, str, str], li
 
 def compare_claims(first: Path, second: Path) -> list[tuple[str, str, str]]:
     """Claims whose verdict differs: statement, first, second."""
-    a, b = (json.loads((folder / "claims.json").read_text()) for folder in (first, second))
+    a, b = (read_json(folder / "claims.json") for folder in (first, second))
     return [
         (f"{a[name]['says']} ({a[name]['place']})", a[name]["verdict"], b[name]["verdict"])
         for name in a
