@@ -91,6 +91,13 @@ def test_other_recipes_are_files_to_add(snakemake, recipe):
     assert planned(printed)["train_segmenter"] == 4
 
 
+def test_the_small_study_is_cut_for_a_cpu(snakemake):
+    files = ["config/small.yaml", "config/recipes/cpu.yaml"]
+    code, printed = snakemake("-n", "all", "--configfile", *files)
+    assert code == 0, printed
+    assert planned(printed)["train_controlnet"] == 2 * (7 + 4)  # seeds, polyps, kits19
+
+
 def test_named_targets_exist(snakemake):
     targets = [*(f"table{n}" for n in range(1, 7)), "figures", "report"]
     targets += ["ablation_law", "ablation_order"]
