@@ -30,6 +30,9 @@ DEVICE ?= a100
 GPUS ?= 4
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
+# One process a core, which shares no core with threads of its own.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(CORES) --dist loadgroup \
+  --no-loadscope-reorder
 
 .PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost watch \
   efficiency archive schema lock audit
@@ -56,10 +59,10 @@ demo: setup
 	@echo "verdicts  results/demo/claims.md, results/demo/audit.md"
 
 test: setup
-	@$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered
+	@$(PYTEST) --cov --cov-report=term:skip-covered
 
 test-fast: setup
-	@$(VENV)/bin/python -m pytest -m "not slow and not slurm and not on_demand"
+	@$(PYTEST) -m "not slow and not slurm and not on_demand"
 
 test-slurm: setup
 	@{ command -v slurmd && command -v slurmdbd && command -v mariadbd; } > /dev/null \

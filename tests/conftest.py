@@ -35,12 +35,24 @@ SMALLEST = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 
 # Fixtures that train a diffusion model, or start Snakemake: what uses them is slow.
 SLOW = {"study", "backbone", "latents", "snakemake", "checkout"}
+# Folders of the tests that take longest.
+LONG = {"workflow", "segmentation", "diffusion"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    """Mark what is slow, and share tests between processes by modules, the longest first.
+
+    All that looks at the finished study is one group: it is made once.
+    """
     for item in items:
         if SLOW & set(item.fixturenames):
             item.add_marker("slow")
+        group = "study" if "study" in item.fixturenames else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(
+        key=lambda item: ("study" not in item.fixturenames, item.path.parent.name not in LONG)
+    )
 
 
 def changed(settings, **changes):

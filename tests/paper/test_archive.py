@@ -24,7 +24,7 @@ FILES = {
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def finished(tmp_path, monkeypatch):
     """A folder with some of a study's results."""
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
@@ -34,11 +34,11 @@ def study(tmp_path, monkeypatch):
     return tmp_path
 
 
-def unpacked(study, **options):
-    archive_study.main(SMALL, study / "archive", **options)
-    with zipfile.ZipFile(study / "archive/smallest.zip") as packed:
-        packed.extractall(study / "unpacked")
-    return study / "unpacked"
+def unpacked(finished, **options):
+    archive_study.main(SMALL, finished / "archive", **options)
+    with zipfile.ZipFile(finished / "archive/smallest.zip") as packed:
+        packed.extractall(finished / "unpacked")
+    return finished / "unpacked"
 
 
 def check(folder) -> subprocess.CompletedProcess:
@@ -46,8 +46,8 @@ def check(folder) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-def test_every_file_is_verified_and_a_changed_one_is_named(study):
-    folder = unpacked(study)
+def test_every_file_is_verified_and_a_changed_one_is_named(finished):
+    folder = unpacked(finished)
     summed = (folder / "SHA256SUMS").read_text().splitlines()
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert {line.split("  ")[1] for line in summed} == files - {"SHA256SUMS"}
@@ -57,8 +57,8 @@ def test_every_file_is_verified_and_a_changed_one_is_named(study):
     assert changed.returncode == 1 and "table3.csv: FAILED" in changed.stdout
 
 
-def test_the_crate_names_every_file_with_its_checksum_and_the_workflow(study):
-    folder = unpacked(study)
+def test_the_crate_names_every_file_with_its_checksum_and_the_workflow(finished):
+    folder = unpacked(finished)
     graph = json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]
     entities = {entity["@id"]: entity for entity in graph}
     summed = dict(reversed(line.split("  ")) for line in
@@ -71,17 +71,17 @@ def test_the_crate_names_every_file_with_its_checksum_and_the_workflow(study):
     assert "ComputationalWorkflow" in entities["Snakefile"]["@type"]
 
 
-def test_weights_are_archived_on_demand(study):
+def test_weights_are_archived_on_demand(finished):
     weights = "results/smallest/models/polyps/mkunet/seed0/model.safetensors"
-    assert not (unpacked(study) / weights).exists()
-    folder = unpacked(study, weights=True)
+    assert not (unpacked(finished) / weights).exists()
+    folder = unpacked(finished, weights=True)
     assert (folder / weights).read_text() == "weights" and check(folder).returncode == 0
     assert not list(folder.rglob(".state-*"))
 
 
 @pytest.mark.slow
-def test_the_archived_config_is_the_study_and_its_code_plans_it(study):
-    folder = unpacked(study)
+def test_the_archived_config_is_the_study_and_its_code_plans_it(finished):
+    folder = unpacked(finished)
     config = load_study(SMALL)
     assert yaml.safe_load((folder / "config/archived.yaml").read_text()) == config
     assert load_study([folder / "config/archived.yaml"]) == config
@@ -94,7 +94,7 @@ def test_the_archived_config_is_the_study_and_its_code_plans_it(study):
     assert "train_segmenter" in planned.stdout + planned.stderr
 
 
-def test_a_study_without_a_report_is_not_archived(study):
-    (study / "results/smallest/report.html").unlink()
+def test_a_study_without_a_report_is_not_archived(finished):
+    (finished / "results/smallest/report.html").unlink()
     with pytest.raises(InputError, match="has no report.html: run `snakemake`"):
-        archive_study.main(SMALL, study / "archive")
+        archive_study.main(SMALL, finished / "archive")

@@ -114,11 +114,11 @@ STUDIES = {
 }
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_no_text_of_a_config_runs_anything(study, snakemake, checkout, tmp_path, monkeypatch):
-    files, left_out = STUDIES[study]
+@pytest.mark.parametrize("kind", STUDIES)
+def test_no_text_of_a_config_runs_anything(kind, snakemake, checkout, tmp_path, monkeypatch):
+    files, left_out = STUDIES[kind]
     base = load_study([ROOT / file for file in files])
-    if study == "local":
+    if kind == "local":
         base["datasets"]["polyps"]["phantom"] = None
         base["datasets"]["polyps"]["root"] = "raw"
     monkeypatch.chdir(checkout)

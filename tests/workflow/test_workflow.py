@@ -55,13 +55,13 @@ def planned(printed: str) -> dict[str, int]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("study", OWN_STAGES)
-def test_a_dry_run_without_data_plans_every_stage(snakemake, study):
-    code, printed = snakemake("-n", "--configfile", f"config/{study}.yaml")
+@pytest.mark.parametrize("config", OWN_STAGES)
+def test_a_dry_run_without_data_plans_every_stage(snakemake, config):
+    code, printed = snakemake("-n", "--configfile", f"config/{config}.yaml")
     assert code == 0, printed
     jobs = planned(printed)
-    assert set(jobs) >= STAGES | OWN_STAGES[study]
-    if study == "config":
+    assert set(jobs) >= STAGES | OWN_STAGES[config]
+    if config == "config":
         # 4 methods on two sets and Table 4's other rungs on one, by 3 seeds
         assert jobs["train_controlnet"] == (4 + 4 + 3) * 3
         # real, three methods, and the control on two sets; a preset on one
