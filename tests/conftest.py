@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from workflow_src import make_phantoms, prepare_data
-from workflow_src.data.arrays import file_sha256, large_sha256
+from workflow_src.common.hashing import file_sha256
+from workflow_src.data.arrays import large_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.loading import load_study
 from workflow_src.study.reading import Reading

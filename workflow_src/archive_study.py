@@ -14,9 +14,9 @@ from rocrate.rocrate import ROCrate
 from workflow_src.common.code_hash import ROOT
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
 from workflow_src.study.loading import load_study
 
 CONFIG = Path("config/archived.yaml")

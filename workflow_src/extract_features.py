@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.training import best_device
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.features import described, extract, make_extractor
 

@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, require_space, write_json
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.download import download, download_from_hub, list_hub
 from workflow_src.data.kits19 import find_cases
 

@@ -2,9 +2,9 @@
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, require_space, write_json
 from workflow_src.data.archives import unpack
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.download import download
 from workflow_src.data.pairs import find_pairs
 

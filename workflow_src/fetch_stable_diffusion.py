@@ -4,10 +4,10 @@ from pathlib import Path
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
 from workflow_src.study.backbone import STABLE_DIFFUSION
 
 FILES = ["model_index.json", "scheduler/*", "tokenizer/*"] + [

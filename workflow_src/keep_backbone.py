@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
-from workflow_src.data.arrays import file_sha256
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import bytes_needed, dataset_json, preprocess_cases, write_raw

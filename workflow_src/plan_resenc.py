@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.planning import plan_preset
 from workflow_src.study.downstream import Network, Preset

@@ -8,9 +8,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, whole_folder
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import check_made, file_sha256
+from workflow_src.data.arrays import check_made
 from workflow_src.data.predictions import PredictionWriter
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import (
     OutputFolder,
     require_space,
@@ -23,7 +24,7 @@ from workflow_src.common.outputs import (
 )
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import file_sha256, reserved_array
+from workflow_src.data.arrays import reserved_array
 from workflow_src.data.image_files import image_files
 from workflow_src.data.masks import read_mask
 from workflow_src.data.prepared import PreparedSet, resize_mask

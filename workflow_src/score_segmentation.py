@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.predictions import Predictions
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.lesion_sizes import bounds_of, size_of

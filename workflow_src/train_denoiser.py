@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import check_made, file_sha256
+from workflow_src.data.arrays import check_made
 from workflow_src.study.synthesis import DenoiserRecipe
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import file_sha256
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.checkpoints import load_checkpoint
 from workflow_src.downstream.mixes import assemble, choose_cases, publish

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from workflow_src.common.command_line import run
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.registry import place_of
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.registries import SEGMENTERS
 from workflow_src.study.segmentation import SegmenterRecipe

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from workflow_src import score_segmentation
 from workflow_src.common.errors import InputError
-from workflow_src.data.arrays import file_sha256
+from workflow_src.common.hashing import file_sha256
 from workflow_src.data.predictions import Predictions, PredictionWriter
 from workflow_src.segmentation.prediction import TrainedSegmenter
 

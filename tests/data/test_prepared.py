@@ -10,8 +10,8 @@ from PIL import Image
 
 from workflow_src import prepare_data
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.data import arrays
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.image_files import read_image
 from workflow_src.data.masks import read_mask
 from workflow_src.data.prepared import PreparedSet, resize_mask

@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from short_trainings import LAW, LOGGED, UNIFORM, assert_same_result, step
 
 from workflow_src import train_controlnet
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.training import rows_of_step
-from workflow_src.data.arrays import file_sha256
 from workflow_src.diffusion import controlnet, updating
 from workflow_src.study.synthesis import ControlNetRecipe
 

@@ -8,8 +8,8 @@ import pytest
 
 from workflow_src import extract_features, gather_samples, score_fidelity, score_floors
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import write_json
-from workflow_src.data.arrays import file_sha256
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.fidelity import frechet_distance
 

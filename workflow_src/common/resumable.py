@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.lease import Lease
 from workflow_src.common.outputs import claim, move_into, write_json
@@ -104,17 +105,12 @@ class State:
             shutil.copy(log, content)
         facts = read_json(content / self.marker)
         made = sorted(p for p in content.rglob("*") if p.is_file() and p != content / self.marker)
-        facts["files"] = {str(p.relative_to(content)): _sha256(p) for p in made}
+        facts["files"] = {str(p.relative_to(content)): file_sha256(p) for p in made}
         write_json(content / self.marker, facts)
         self.lease.check()
         move_into(content, self.output, self.marker)
         shutil.rmtree(self.folder)
         self.lease.release()
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class CsvLog:

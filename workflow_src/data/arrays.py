@@ -6,7 +6,6 @@ large that hashing would cost more than the work on it, by the hash of blocks sp
 """
 
 import errno
-import hashlib
 import os
 import zipfile
 import zlib
@@ -16,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256, spread_sha256
 from workflow_src.common.json_files import facts_of
 
 WHOLE = 2**26  # bytes up to which a file is hashed whole: a tenth of a second
-BLOCK, BLOCKS = 2**20, 64  # what is hashed of a larger one
+BLOCK = 2**20  # bytes of each block that is hashed of a larger one
 AGAIN = "copy it again, or remove its folder and make it again"
 
 
@@ -91,26 +91,9 @@ def opened_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file, read in blocks."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def spread_sha256(path: Path) -> str:
-    """Hex digest of a large file's length and of blocks spread over it, its ends among them."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        for number in range(BLOCKS):
-            file.seek(number * max(size - BLOCK, 0) // (BLOCKS - 1))
-            digest.update(file.read(BLOCK))
-    return digest.hexdigest()
-
-
 def large_sha256(files: list[Path]) -> dict[str, str]:
     """What `check_file` compares of files that are too large to be hashed whole, by name."""
-    return {p.name: spread_sha256(p) for p in files if p.stat().st_size > WHOLE}
+    return {p.name: spread_sha256(p, BLOCK) for p in files if p.stat().st_size > WHOLE}
 
 
 def check_file(path: Path, sha256: str, spread: str | None = None) -> None:
@@ -151,4 +134,4 @@ def check_made(marker: Path, *names: str) -> None:
 
 @lru_cache
 def _digest(path: Path, size: int, changed: int, whole: bool) -> str:
-    return file_sha256(path) if whole else spread_sha256(path)
+    return file_sha256(path) if whole else spread_sha256(path, BLOCK)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256, spread_sha256
 from workflow_src.common.outputs import write_text
 
 MEMORY = Path(".snakemake") / "fingerprints"  # of files already read, beside the run's other notes
 WHOLE = 2**24  # bytes up to which a file is read whole: any mask or photograph
-BLOCK, BLOCKS = 2**16, 64  # what is read of a larger one, its ends among it
+BLOCK = 2**16  # bytes of each block that is read of a larger one
 
 
 def inventory(root: Path) -> dict[str, int]:
@@ -67,18 +68,11 @@ def fingerprint(root: Path, memory: Path = MEMORY) -> str:
 
 
 def _content(path: str, size: int) -> str:
-    digest = hashlib.sha256(str(size).encode())
     try:
-        with open(path, "rb") as file:
-            if size <= WHOLE:
-                digest.update(file.read())
-                return digest.hexdigest()
-            for number in range(BLOCKS):
-                file.seek(number * (size - BLOCK) // (BLOCKS - 1))
-                digest.update(file.read(BLOCK))
+        return file_sha256(path) if size <= WHOLE else spread_sha256(path, BLOCK)
     except OSError as error:
         _refuse(error)
-    return digest.hexdigest()
+        return ""
 
 
 def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import require_space, write_json
-from workflow_src.data.arrays import check_file, file_sha256, large_sha256, opened_array
+from workflow_src.data.arrays import check_file, large_sha256, opened_array
 from workflow_src.data.prepared import PreparedSet
 
 

@@ -19,15 +19,10 @@ import pandas as pd
 from PIL import Image
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import require_space, write_json
-from workflow_src.data.arrays import (
-    check_file,
-    file_sha256,
-    large_sha256,
-    opened_array,
-    reserved_array,
-)
+from workflow_src.data.arrays import check_file, large_sha256, opened_array, reserved_array
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "val", "test")

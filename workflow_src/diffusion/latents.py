@@ -9,10 +9,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import require_space
 from workflow_src.common.training import memory_for
-from workflow_src.data.arrays import check_file, file_sha256
+from workflow_src.data.arrays import check_file
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.diffusion.backbone import latent_moments, to_model_range
 

@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.training import generator_for, memory_for
-from workflow_src.data.arrays import check_made, file_sha256
+from workflow_src.data.arrays import check_made
 from workflow_src.diffusion.backbone import (
     backbone_folder,
     embed_prompts,

@@ -5,6 +5,7 @@ import json
 
 import pandas as pd
 
+from workflow_src.common.hashing import file_sha256
 from workflow_src.paper.measured import TableSpec, read_runs
 from workflow_src.study.columns import COLUMNS
 
@@ -28,7 +29,7 @@ def sources(cells: pd.DataFrame, spec: TableSpec) -> list[dict]:
             made = facts.get("provenance", {})
             known[str(path)] = {
                 "path": str(path),
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "sha256": file_sha256(path),
                 **{key: made.get(key) for key in ("script", "code", "commit", "hardware", "lock")},
                 "weights": facts.get("model") if isinstance(facts.get("model"), str) else None,
                 "data": content_hash(facts["data"]) if "data" in facts else None,

@@ -7,7 +7,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from workflow_src.common.errors import InputError
-from workflow_src.data.arrays import check_made, file_sha256
+from workflow_src.common.hashing import file_sha256
+from workflow_src.data.arrays import check_made
 from workflow_src.data.inventory import inventory
 from workflow_src.data.raw import open_raw
 from workflow_src.readiness.findings import Finding, guarded
