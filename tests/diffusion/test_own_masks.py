@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from workflow_src import sample_controlnet
+from workflow_src import paint_masks
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
 from workflow_src.diffusion.sampling import Sampler, check_trained
@@ -23,10 +23,10 @@ def recipe(**changes) -> SamplingRecipe:
 def sample_masks(backbone, controlnet, tmp_path):
     """A function that samples from a folder of masks and returns the folder of images."""
 
-    def run(masks, size: int | None = 32):
+    def run(masks, size: int = 32):
         output = tmp_path / "synthetic"
-        sample_controlnet.main(
-            backbone, controlnet, output, "A polyp.", recipe(batch_size=2), masks=masks, size=size
+        paint_masks.main(
+            backbone, controlnet, masks, output, "A polyp.", recipe(batch_size=2), size
         )
         return output / "images"
 
@@ -89,10 +89,9 @@ def test_masks_of_the_wrong_kind_end_in_one_line(sample_masks, tmp_path, file, w
 
 def test_a_size_that_the_model_cannot_make_is_refused(sample_masks, pair_folder):
     masks = pair_folder("own", {}, {"a.png": (32, 32)}) / "masks"
-    with pytest.raises(InputError, match="--size 30 is not a multiple of 4"):
-        sample_masks(masks, size=30)
-    with pytest.raises(InputError, match="--masks needs --size"):
-        sample_masks(masks, size=None)
+    for size in (30, 0):
+        with pytest.raises(InputError, match=f"--size {size} is not a multiple of 4"):
+            sample_masks(masks, size=size)
 
 
 def test_a_folder_without_a_trained_method_is_named(backbone, controlnet, tmp_path):

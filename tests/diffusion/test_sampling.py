@@ -26,8 +26,8 @@ def sample(backbone, controlnet, polyps, tmp_path):
 
     def run(name: str, shard: int = 0, shards: int = 1, seed: int = 0, **changes):
         sample_controlnet.main(
-            backbone, controlnet, tmp_path / name, "A polyp.", recipe(**changes),
-            data=polyps.folder, seed=seed, shard=shard, shards=shards,
+            backbone, controlnet, polyps.folder, tmp_path / name, "A polyp.", recipe(**changes),
+            seed=seed, shard=shard, shards=shards,
         )  # fmt: skip
         return tmp_path / name
 
@@ -106,9 +106,9 @@ def test_memory_that_is_too_small_names_the_batch_size(sample, monkeypatch):
 
 
 def test_a_set_of_other_sizes_is_refused(backbone, controlnet, native_polyps, tmp_path):
-    arguments = (backbone, controlnet, tmp_path / "out", "A polyp.", recipe())
+    data, output = native_polyps.folder, tmp_path / "out"
     with pytest.raises(InputError, match="has images of size None, but .* multiples of 4: prepare"):
-        sample_controlnet.main(*arguments, data=native_polyps.folder)
+        sample_controlnet.main(backbone, controlnet, data, output, "A polyp.", recipe())
 
 
 def test_seed_and_mask_both_tell(sample, backbone, controlnet):
