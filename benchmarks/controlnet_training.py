@@ -31,7 +31,8 @@ from tqdm import tqdm  # noqa: E402
 from transformers import CLIPTextConfig, CLIPTextModel  # noqa: E402
 
 from workflow_src.common.command_line import run  # noqa: E402
-from workflow_src.diffusion.controlnet import DTYPES, new_optimizer  # noqa: E402
+from workflow_src.diffusion.backbone import DTYPES  # noqa: E402
+from workflow_src.diffusion.controlnet import new_optimizer  # noqa: E402
 from workflow_src.diffusion.noising import noise_schedule, noisy_batch  # noqa: E402
 from workflow_src.diffusion.objective import Objective  # noqa: E402
 from workflow_src.diffusion.unet import encode  # noqa: E402

@@ -49,7 +49,7 @@ def training(size: int, **method) -> float:
 @torch.no_grad()
 def sampling(size: int) -> tuple[float, float]:
     """Of one denoising of one image, ControlNet and UNet, and of decoding it."""
-    unet = UNet2DConditionModel(**STABLE_DIFFUSION)
+    unet = UNet2DConditionModel.from_config(STABLE_DIFFUSION)
     controlnet = ControlNetModel.from_unet(unet)
     latent, text = torch.empty(1, 4, size // 8, size // 8), torch.empty(1, TOKENS, 768)
     t, hint = torch.zeros(1, dtype=torch.long), torch.empty(1, 3, size, size)

@@ -21,6 +21,7 @@ from workflow_src.data.arrays import check_made
 from workflow_src.diffusion.tiny import load_tiny
 
 PARTS = ("vae", "unet", "scheduler")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 REMEDY = "remove it and make or fetch it again, or give another folder"
 
 

@@ -25,11 +25,11 @@ from workflow_src.common.training import (
     training_steps,
 )
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.diffusion.backbone import DTYPES
 from workflow_src.diffusion.latents import Latents
 from workflow_src.diffusion.noising import noisy_batch
 from workflow_src.diffusion.objective import Batch, Objective
 from workflow_src.diffusion.updating import (
-    DTYPES,
     new_accelerator,
     new_objective,
     new_optimizer,

@@ -22,15 +22,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
+from workflow_src.diffusion.backbone import DTYPES
 from workflow_src.diffusion.objective import Objective
-from workflow_src.diffusion.updating import DTYPES, new_accelerator, new_optimizer, update
+from workflow_src.diffusion.single_file import CONFIGS
+from workflow_src.diffusion.updating import new_accelerator, new_optimizer, update
 from workflow_src.study.synthesis import ControlNetRecipe
 
 GIB = 2**30
 BLOCK = 512  # bytes that PyTorch's allocator rounds up to
 TOKENS = 77  # of CLIP's text encoder
-# Stable Diffusion 1.5's UNet, where it differs from diffusers' defaults.
-STABLE_DIFFUSION = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
+STABLE_DIFFUSION = CONFIGS["unet"]
 # Bytes that a weight's moments fill on the device where AdamW itself does not keep them there: on
 # the host, none; of bitsandbytes, two of eight bits, and a scale per 256 weights.
 STATE_ELSEWHERE = {"host": 0.0, "8bit": 2 * (1 + 4 / 256)}
@@ -101,7 +102,7 @@ def _single(value):
 
 
 def simulated_memory(
-    recipe: ControlNetRecipe, size: int, images: int = 0, unet: dict | None = None
+    recipe: ControlNetRecipe, size: int, images: int = 0, unet: dict = STABLE_DIFFUSION
 ) -> Memory:
     """Run two updates, the second of two passes, on tensors without content.
 
@@ -111,16 +112,15 @@ def simulated_memory(
         images: of the training set, whose masks and latents lie on the device.
         unet: the UNet's settings; Stable Diffusion 1.5's by default.
     """
-    settings = STABLE_DIFFUSION if unet is None else unet
     with patch.dict(AcceleratorState._shared_state, clear=True):  # of another precision, perhaps
-        return _simulated(recipe, size, images, settings)
+        return _simulated(recipe, size, images, unet)
 
 
-def _simulated(recipe: ControlNetRecipe, size: int, images: int, settings: dict) -> Memory:
+def _simulated(recipe: ControlNetRecipe, size: int, images: int, unet: dict) -> Memory:
     accelerator = new_accelerator(recipe, cpu=True, device_placement=False)
     factor = 2 ** (len(recipe.hint_channels) - 1)
     with FakeTensorMode():
-        frozen, bare = _blank_networks(recipe, settings)
+        frozen, bare = _blank_networks(recipe, unet)
         moments = STATE_ELSEWHERE.get(recipe.optimizer_state)
         chosen = new_optimizer(bare, recipe) if moments is None else torch.optim.SGD(
             [p for p in bare.parameters() if p.requires_grad], fused=True
@@ -157,7 +157,7 @@ def counted_operations(recipe: ControlNetRecipe, size: int) -> float:
 def _blank_networks(recipe: ControlNetRecipe, unet: dict) -> tuple[UNet2DConditionModel, Objective]:
     """The frozen UNet and the objective, without content."""
     with torch.random.fork_rng():
-        frozen = UNet2DConditionModel(**unet).requires_grad_(False)
+        frozen = UNet2DConditionModel.from_config(unet).requires_grad_(False)
         objective = Objective(frozen, recipe)
     _renew(frozen, DTYPES[recipe.precision])
     _renew(objective, torch.float32)

@@ -14,6 +14,7 @@ from workflow_src.common.json_files import facts_of
 from workflow_src.common.training import generator_for, memory_for
 from workflow_src.data.arrays import check_made
 from workflow_src.diffusion.backbone import (
+    DTYPES,
     backbone_folder,
     embed_prompts,
     load_model,
@@ -23,8 +24,6 @@ from workflow_src.diffusion.backbone import (
 )
 from workflow_src.diffusion.unet import Decoder
 from workflow_src.study.synthesis import SamplingRecipe
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def check_trained(trained: Path, backbone: Path) -> None:

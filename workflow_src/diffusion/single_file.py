@@ -7,12 +7,13 @@ import gzip
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from workflow_src.common.errors import InputError
 
 DOWN = ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"]
 UP = ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "unet": {
         "_class_name": "UNet2DConditionModel", "sample_size": 64, "in_channels": 4,
         "out_channels": 4, "down_block_types": DOWN, "up_block_types": UP,

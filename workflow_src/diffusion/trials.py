@@ -9,10 +9,11 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
 from workflow_src.common.trials import Ready, Trial
-from workflow_src.diffusion.backbone import latent_moments
+from workflow_src.diffusion.backbone import DTYPES, latent_moments
 from workflow_src.diffusion.noising import noise_schedule, noisy_batch
 from workflow_src.diffusion.objective import Batch, Objective
-from workflow_src.diffusion.sampling import DTYPES, Sampler
+from workflow_src.diffusion.sampling import Sampler
+from workflow_src.diffusion.single_file import CONFIGS
 from workflow_src.diffusion.updating import new_accelerator, new_objective, new_optimizer, update
 from workflow_src.study.synthesis import ControlNetRecipe, SamplingRecipe
 
@@ -23,20 +24,17 @@ BF16 = 0.05  # relative error that rounding to 16 bits may add up to
 
 def new_unet(width: float) -> UNet2DConditionModel:
     """Stable Diffusion 1.5's UNet, frozen; its channels times the width."""
-    channels = [int(c * width) for c in (320, 640, 1280, 1280)]
-    unet = UNet2DConditionModel(
-        sample_size=64, block_out_channels=channels, cross_attention_dim=TEXT, attention_head_dim=8
-    )
-    return unet.requires_grad_(False)
+    channels = [int(count * width) for count in CONFIGS["unet"]["block_out_channels"]]
+    settings = CONFIGS["unet"] | {"block_out_channels": channels}
+    return UNet2DConditionModel.from_config(settings).requires_grad_(False)
 
 
 def new_autoencoder(width: float) -> AutoencoderKL:
     """Stable Diffusion 1.5's autoencoder, frozen; its channels times the width, in 32s."""
-    return AutoencoderKL(
-        block_out_channels=[max(32, int(c * width) // 32 * 32) for c in (128, 256, 512, 512)],
-        down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
-        layers_per_block=2,
-    ).requires_grad_(False).eval()  # fmt: skip
+    counts = CONFIGS["vae"]["block_out_channels"]
+    channels = [max(32, int(count * width) // 32 * 32) for count in counts]
+    settings = CONFIGS["vae"] | {"block_out_channels": channels}
+    return AutoencoderKL.from_config(settings).requires_grad_(False).eval()
 
 
 def write_model(folder: Path, width: float) -> tuple[Path, Path]:

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from workflow_src.common.errors import InputError
+from workflow_src.diffusion.backbone import DTYPES
 from workflow_src.diffusion.objective import Batch, Objective
 from workflow_src.study.synthesis import ControlNetRecipe
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
