@@ -1,7 +1,8 @@
 """Train a mask-conditioned ControlNet by one method: uniform, ArSDM, distillation, LAW or a rung.
 
-`accelerate launch --num_processes N -m workflow_src.train_controlnet` trains on N GPUs;
-`batch_size` counts over all of them, so their number does not change the recipe.
+To train on N GPUs: `python -m workflow_src.common.launch --gpus N --processes N -m
+workflow_src.train_controlnet ...`. `batch_size` counts over all of them, so their number does not
+change the recipe.
 """
 
 import shutil
