@@ -62,7 +62,7 @@ def code_files(root: Path) -> list[Path]:
     try:
         said = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise InputError(f"{root} is no checkout of git: archive from one") from error
+        raise InputError(f"{root} is not a git checkout: archive from one") from error
     names = [Path(name) for name in said.stdout.decode().split("\0") if name]
     return [name for name in names if (root / name).is_file()]
 

@@ -29,7 +29,7 @@ def main(
         imaging_repository: Hugging Face data set of the volumes.
         imaging_revision: its commit.
         labels_url: where the labels lie, with {case}.
-        labels_sha256: file of the labels' checksums, a line a case.
+        labels_sha256: file of the labels' checksums, one line per case.
     """
     checksums = read_checksums(labels_sha256)
     imaging = find_imaging(imaging_repository, imaging_revision, list(checksums))

@@ -13,10 +13,10 @@ from workflow_src.study.loading import load_study
 
 
 def main(configfiles: list[Path]) -> None:
-    """Print a table: an open claim and an effect a row.
+    """Print a table with a row for each open claim and effect.
 
     Variances are those of the study's claims.json; hours are measured where such jobs are done,
-    else the longest that they may take.
+    else follow from their operations on an A100.
 
     Args:
         configfiles: of the study, as Snakemake takes them.

@@ -23,7 +23,7 @@ def main(
         data: folder of the real prepared set.
         test: scores of its test against its training images.
         synthetic: folder of each method's synthetic set, by the method's label.
-        fidelity: the method's scores, a file a seed, by its label; the first is of that set.
+        fidelity: the method's scores, one file per seed, by its label; the first is of that set.
         extractor: by whose features images are close.
         output: path without suffix.
         pairs: to show of each method.

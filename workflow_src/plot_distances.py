@@ -11,7 +11,7 @@ from workflow_src.paper.style import BLUE, CYCLE, GREEN, ORANGE, plt, save
 
 
 def drawn(facts: dict | list[dict], extractor: str, images: str) -> np.ndarray:
-    """Distances of every draw, of one file or of a file a seed, over so many images."""
+    """Distances of every draw, of one file or of one per seed, over a number of images."""
     files = facts if isinstance(facts, list) else [facts]
     return np.concatenate([file[extractor]["by_images"][images] for file in files])
 
@@ -66,7 +66,7 @@ def main(fidelity: dict[str, list[Path]], floors: Path, output: Path) -> None:
     """Draw the distances, a line of panels for each extractor.
 
     Args:
-        fidelity: the scores of each method, a file a seed, by the method's label.
+        fidelity: the scores of each method, one file per seed, by the method's label.
         floors: folder of the scores of real against real images.
         output: path without suffix.
     """

@@ -1,6 +1,6 @@
 """Score predictions against the masks at original size, image by image and case by case.
 
-metrics.csv has a row an image, cases.csv a row a case; metrics.json and cases.json their means.
+metrics.csv has one row per image, cases.csv one per case; metrics.json and cases.json their means.
 """
 
 from pathlib import Path

@@ -51,7 +51,7 @@ def main(
 
 
 def _serve(events: Path, port: int) -> str:
-    """Start TensorBoard in this process; the address of its page out."""
+    """Start TensorBoard in this process and return the address of its page."""
     from tensorboard.program import TensorBoard
 
     board = TensorBoard()

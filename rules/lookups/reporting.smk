@@ -127,7 +127,7 @@ def figure_fidelity(wildcards):
 
 
 def fidelity_by_label(wildcards, input):
-    """The files of each method's scores, one a seed, by its label, as JSON."""
+    """The files of each method's scores, one per seed, by its label, as JSON."""
     each, files = len(SEEDS), list(input.fidelity)
     groups = [files[start : start + each] for start in range(0, len(files), each)]
     return json.dumps(dict(zip(FIGURE_LABELS, groups)), ensure_ascii=False)

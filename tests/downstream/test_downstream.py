@@ -121,7 +121,11 @@ def test_a_part_of_the_synthetic_images_is_spread_over_all_masks(nnunet_plan, sy
     [
         (Mix(method="law"), False, ["law", "--synthetic"]),
         (Mix(method="law", ratio=2.0), True, ["14 synthetic images", "22", "per_mask"]),
-        (Mix(method="law", ratio=0.01), True, ["ratio 0.01 of 11 images is none"]),
+        (
+            Mix(method="law", ratio=0.01),
+            True,
+            ["ratio 0.01 of 11 images rounds to 0: raise `ratio`"],
+        ),
         (Mix(real_fraction=0), True, ["the mix is empty"]),
     ],
 )

@@ -123,7 +123,7 @@ def test_notes_say_what_is_not_a_difference_and_what_a_distance_rewards(floors):
     remarks = "\n".join(notes(make_cells(floors, {}), floors))
     assert (
         "Polyps, FD, EfficientNet-Lite0, at 8 images: halves of the real training images 10.00 to "
-        "13.00 apart; Uniform 81.00, LAW 61.00. A difference below 3.00 is none."
+        "13.00 apart; Uniform 81.00, LAW 61.00. Less than 3.00 is not a difference."
     ) in remarks
     assert "fewer images than features (100)" in remarks
     assert "not FID, and compared with nothing of the paper's" in remarks

@@ -49,7 +49,7 @@ def take(count: int) -> None:
 
 
 def _lock(devices: list[str], count: int, folder: Path) -> list[str]:
-    """Lock so many devices, or none: two jobs that each hold a part would wait for ever."""
+    """Lock a number of devices, or none: two jobs that each hold some would wait forever."""
     files = {}
     for device in devices:
         file = os.open(folder / device.replace("/", "-"), os.O_RDWR | os.O_CREAT, 0o600)

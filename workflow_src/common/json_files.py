@@ -16,11 +16,11 @@ def read_json(path: Path) -> Any:
     """A JSON file's content.
 
     Raises:
-        InputError: if the file is cut off, or no JSON.
+        InputError: if the file is cut off or is not JSON.
     """
     try:
         return json.loads(path.read_text())
-    except ValueError as error:  # of the JSON, or of what is not text
+    except ValueError as error:  # not JSON, or not text
         raise InputError(
             f"{path} is damaged ({error}): copy it again, or remove it and make it again"
         ) from error

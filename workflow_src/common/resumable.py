@@ -19,7 +19,7 @@ from workflow_src.common.outputs import claim, move_into, write_json
 
 
 class State:
-    """Where an unfinished training keeps its checkpoint and log, so that a killed one goes on.
+    """Where an unfinished training keeps its checkpoint and log, so that a killed one resumes.
 
     It is keyed by all that shapes the result (settings, code, data), so a run never resumes from
     another recipe's state. It lies in the output folder but is not an output: Snakemake, which
@@ -92,14 +92,14 @@ class State:
                 print(f"resumed from {file} at step {payload['step']}")
                 return payload
             except Exception:  # of what kind depends on where a reader stumbled
-                print(f"{file} is damaged: going on from what was there before it")
+                print(f"{file} is damaged: resuming from what was saved before it")
         return None
 
     def finish(self, content: Path) -> None:
         """Move the finished folder's content, and the logs, to the output; then drop the state.
 
         The marker, a json file, is given the hashes of all other files: who opens one checks it.
-        Logs are copied: a run that fails from here on must find them, to go on with them.
+        Logs are copied: a run that fails from here on resumes with them.
         """
         for log in self.folder.glob("*.csv"):
             shutil.copy(log, content)

@@ -252,7 +252,7 @@ def training_steps(
 
 
 def resume(state: State, parts: dict[str, Stateful], journal: Journal) -> int:
-    """Load the last checkpoint into parts and journal; the step to go on from out, 0 if none."""
+    """Load the last checkpoint into parts and journal; return the step to continue from, or 0."""
     payload = state.load()
     if payload is None:
         return 0

@@ -40,7 +40,7 @@ def parse_yaml(text: str) -> Any:
         if _values(node, {}) > MOST_VALUES:
             raise yaml.YAMLError("aliases that stand for too many values: write them out")
         return loader.construct_document(node)
-    except (ValueError, RecursionError) as error:  # of a date that is none, or of a deep nest
+    except (ValueError, RecursionError) as error:  # an impossible date, or nesting too deep
         raise yaml.YAMLError(str(error)) from error
 
 

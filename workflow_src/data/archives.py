@@ -49,7 +49,7 @@ def _check(entry: zipfile.ZipInfo, archive: Path) -> None:
     elif entry.flag_bits & 1:
         fault = "is encrypted"
     elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        fault = "is a link or device, no file"
+        fault = "is a link or device, not a file"
     elif any(len(part.encode()) > LONGEST for part in path.parts):
         fault = "has a name that is too long"
     else:

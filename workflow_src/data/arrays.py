@@ -1,8 +1,8 @@
 """Arrays on disk: reserved before they are mapped, and checked when they are opened.
 
-A file mapped on a disk that fills kills the process without a word (SIGBUS), so its blocks are
-allocated first. An array is opened only if it is what its marker says: by its hash, or, if it is so
-large that hashing would cost more than the work on it, by the hash of blocks spread over it.
+A disk that fills under a mapped file kills the process without a word (SIGBUS), so the file's
+blocks are allocated first. An array is opened only if it is what its marker says: by its hash or,
+if hashing all of it would cost more than the work on it, by that of blocks spread over it.
 """
 
 import errno

@@ -59,7 +59,7 @@ def name_cases(
 
     Raises:
         InputError: if a table names an image that is not there, a cases.csv leaves one out, or the
-            pattern is none or has no group.
+            pattern is not valid or has no group.
     """
     if pattern is not None:
         _check(pattern)

@@ -103,7 +103,7 @@ def listing(folder: Path) -> str:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, in order; hidden ones, and those of no folder, are none."""
+    """Names of the folders in a folder, in order; none if it is not a folder."""
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))

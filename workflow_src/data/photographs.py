@@ -97,7 +97,7 @@ class Photographs(RawSet):
                 self.missing_sets.append(name)
 
     def _sample(self, number: int | None) -> list[int]:
-        """Rows to open: all, or so many of each folder."""
+        """Rows to open: all, or a number of them in each folder."""
         rows: dict[str, list[int]] = {}
         for row, record in enumerate(self.records):
             rows.setdefault(record.source, []).append(row)

@@ -76,7 +76,7 @@ def _copy(raw: RawSet, writer: PreparedWriter, threads: int) -> np.ndarray:
     thumbnails = np.zeros((len(raw.records), 1024))
     groups = raw.groups()
     with ThreadPoolExecutor(threads) as pool, tqdm(total=len(raw.records), unit="image") as bar:
-        # In waves of a group a thread: a pool that ran ahead would hold more volumes than it may.
+        # In waves of one group per thread: a pool that ran ahead would hold too many volumes.
         for start in range(0, len(groups), threads):
             wave = groups[start : start + threads]
             for rows, pairs in zip(wave, pool.map(raw.read, wave), strict=True):

@@ -3,7 +3,7 @@
     images.npy           (N, S, S, C) uint8; with native sizes a flat array, image after image
     masks.npy            (N, S, S) uint8 of 0 and 1; with native sizes flat likewise
     original_masks.npy   flat uint8: the masks of the test rows at their original size
-    index.csv            a row an image: stem, source, case, split, height, width, lesion_fraction
+    index.csv            per image: stem, source, case, split, height, width, lesion_fraction
     meta.json            origin, settings, and the sha256 of the arrays
 
 Arrays are memory-mapped, so nothing is decoded twice and a set of any size costs no memory. The

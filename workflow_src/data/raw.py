@@ -28,13 +28,13 @@ class RawSet:
     Attributes:
         few: number of images or volumes that a quick check opens, given as `sample`.
         channels: 3 for photographs, 1 for CT and other grey images.
-        records: a record an image, in the order of the rows. `case` is what no split may part, such
+        records: one per image, in the order of the rows. `case` is what no split may part, such
             as a patient; splits are "train", "val" and "test".
         missing_sets: names of test sets that were asked for and are not there.
         empty: names of masks that are all background.
         guessed: cases that nothing names, guessed from the images.
         spacing: of each case, mm between rows and between columns; empty where it is not known.
-        remarks: what is not wrong but should be known, a line each.
+        remarks: what is not wrong but should be known, one line each.
     """
 
     few = 12
@@ -66,7 +66,7 @@ class RawSet:
 
 
 def spread(items: Sequence[T], number: int | None) -> list[T]:
-    """Up to so many items, evenly spread, the first and the last among them; None for all."""
+    """At most a number of items, evenly spread, with the first and the last; None for all."""
     if number is None or len(items) <= number:
         return list(items)
     return [items[round(i * (len(items) - 1) / max(number - 1, 1))] for i in range(number)]

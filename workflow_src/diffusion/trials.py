@@ -1,4 +1,4 @@
-"""The stages of synthesis at Stable Diffusion 1.5's geometry, with random weights, to be tried."""
+"""The stages of synthesis at Stable Diffusion 1.5's geometry, with random weights, as trials."""
 
 import tempfile
 from pathlib import Path
@@ -160,7 +160,7 @@ def _objective(recipe: ControlNetRecipe, width: float, device: str) -> Objective
 
 
 def _batch(count: int, size: int) -> Batch:
-    """A batch of one drawn image and mask, so many times."""
+    """A batch that repeats one drawn image and mask."""
     draws = torch.Generator().manual_seed(0)
     mean = torch.randn(1, 4, size // FACTOR, size // FACTOR, generator=draws)
     text = torch.randn(TOKENS, TEXT, generator=draws)

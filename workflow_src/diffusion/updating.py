@@ -1,6 +1,6 @@
 """One update of a ControlNet training: its networks set up, its passes, its optimiser.
 
-What of it fills the memory of a GPU is counted in `diffusion/memory.py`, which runs this very code.
+`diffusion/memory.py` runs this very code to count how much GPU memory it takes.
 """
 
 from contextlib import nullcontext

@@ -60,21 +60,22 @@ def choose_cases(
         raise InputError(f"{resenc} was planned on other images than {plan}: plan it again")
     facts = {"plan": by["plans"], "data": real["data"], "mix": mix.complete()}
     train = list(real["cases"]["train"])
+    images = len(train)  # of which the ratio is
     if mix.real_fraction < 1:
         train = part_of(train, real["groups"], mix.real_fraction, seed)
     if mix.method:
         if synthetic is None:
             raise InputError(f"the mix has images of {mix.method}: give --synthetic")
         made = read_json(synthetic / "cases.json")
-        wanted = round(mix.ratio * len(real["cases"]["train"]))
+        wanted = round(mix.ratio * images)
         if wanted > len(made["cases"]):
             raise InputError(
                 f"{synthetic} holds {len(made['cases'])} synthetic images but ratio {mix.ratio} "
                 f"needs {wanted}: raise `per_mask` of the sampling"
             )
         if not wanted:
-            raise InputError(f"ratio {mix.ratio} of {len(real['cases']['train'])} images is none")
-        chosen = spread(made["cases"], wanted, len(real["cases"]["train"]))
+            raise InputError(f"ratio {mix.ratio} of {images} images rounds to 0: raise `ratio`")
+        chosen = spread(made["cases"], wanted, images)
         facts["synthetic"] = made["data"]
         if mix.found is not None:
             chosen = found_again(chosen, made, judged, mix.found)

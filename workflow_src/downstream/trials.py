@@ -1,4 +1,4 @@
-"""A training step of the network that nnU-Net plans for the paper's images, to be tried."""
+"""A training step of the network that nnU-Net plans for the paper's images, as a trial."""
 
 import torch
 from torch import Tensor, nn

@@ -33,7 +33,7 @@ class Estimate:
     Args:
         value: the estimate.
         seed_variance: of the estimate, from trainings.
-        seed_freedom: its degrees of freedom; 0 with one training a row, which tells nothing of it.
+        seed_freedom: its degrees of freedom; 0 with one training per row, which cannot show it.
         case_variance: of the estimate, from cases.
         case_freedom: its degrees of freedom; 0 with a single case, or none, as FID has none.
     """
@@ -134,7 +134,7 @@ def over_seeds(rows: Sequence[Sequence[float]]) -> Estimate:
     """A mean, or a difference of two, of values without images, such as FID.
 
     Args:
-        rows: one or two lists of a value a training.
+        rows: one or two lists with a value per training.
     """
     values = [np.asarray(row, float) for row in rows]
     freedom = sum(map(len, values)) - len(values)

@@ -32,7 +32,7 @@ def sizes(real: int, synthetic: int) -> list[int]:
 def draws(
     images: int, first: np.ndarray, second: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """So many images of each of two sets, drawn at random without return, DRAWS times.
+    """A number of images of each of two sets, drawn at random without replacement, DRAWS times.
 
     Args:
         images: of each.

@@ -78,8 +78,8 @@ def power(spread: Spread, effect: float, seeds: int, cases: int, level: float) -
 def needed(spread: Spread, effect: float, level: float) -> tuple[int, int] | None:
     """Fewest trainings of each row, and cases, that find an effect with a power of 80 %.
 
-    Cases are those that there are, unless MOST_SEEDS trainings would not do; then the fewest that
-    do with so many trainings. None where MOST_TIMES the cases do not either.
+    Cases are those at hand, unless MOST_SEEDS trainings are not enough; then the fewest cases that
+    are enough with MOST_SEEDS. None where MOST_TIMES as many cases are not enough either.
 
     Args:
         spread: of the difference.

@@ -24,7 +24,7 @@ def summarise(table: pd.DataFrame, missing: list[str]) -> dict:
     Sets that were asked for but are not there stand as null: not run, and in no mean.
 
     Args:
-        table: a row an image, with source, stem, case, duplicate_of and any of MEASURES.
+        table: one row per image, with source, stem, case, duplicate_of and any of MEASURES.
         missing: names of those sets.
     """
     once = each_once(table)
@@ -67,7 +67,7 @@ def by_case(table: pd.DataFrame) -> pd.DataFrame:
     mean over slices weighs a slice that grazes the organ like any other.
 
     Returns:
-        A row a case, in the columns of a table of images, the case standing as the stem too.
+        One row per case, in the columns of a table of images; the stem is the case, too.
     """
     counts = ["overlap_pixels", "predicted_pixels", "lesion_pixels"]
     cases = each_once(table).groupby(["source", "case"], sort=False)[counts].sum().reset_index()

@@ -1,4 +1,4 @@
-"""Features of a batch of images by CLIP's image tower, with random weights, to be tried."""
+"""Features of a batch of images by CLIP's image tower, with random weights, as a trial."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from workflow_src.metrics.features import normalised, resized
 
 
 def features(count: int, size: int) -> Trial:
-    """What the metrics' networks do with a batch of so many images of a size."""
+    """What the metrics' networks do with a batch of images of one size."""
 
     def tower() -> nn.Module:
         import open_clip

@@ -87,7 +87,7 @@ def with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     equal = frame.difference.abs() <= 1e-9
     has_p = frame.p.notna() & ~equal
-    # A model that several tables show is one test; what is equal is none.
+    # A model that several tables show is tested once; equal values are not tested.
     same_test = ["dataset", "column", "first", "second"]
     tests = frame[has_p].drop_duplicates(same_test)
     if len(tests):

@@ -40,7 +40,7 @@ def at_equal_numbers(spec: TableSpec, row: str, dataset: str, column: Column) ->
 
 
 def remarks(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
-    """What made a table's distances and copies, and which differences are none."""
+    """What made a table's distances and copies, and which differences mean nothing."""
     if "extractor" not in cells:
         return []
     made = cells[cells.extractor.notna() & cells.column.isin(spec.columns)]
@@ -84,7 +84,7 @@ def _floors(cells: pd.DataFrame, spec: TableSpec) -> list[str]:
             f"halves of the real training images {written(floor.floor_low)} to "
             f"{written(floor.floor_high)} apart; "
             + ", ".join(f"{row.label} {written(row.matched)}" for row in rows.itertuples())
-            + f". A difference below {written(floor.floor_high - floor.floor_low)} is none."
+            + f". Less than {written(floor.floor_high - floor.floor_low)} is not a difference."
             + (
                 f" With fewer images than features ({floor.dimensions:.0f}) the covariances lack "
                 "rank and distances are too large: compare at equal numbers alone."

@@ -22,7 +22,7 @@ class TableSpec:
         datasets: names and labels of the data sets, in order.
         columns: names of COLUMNS, as shown.
         seeds: of the runs.
-        files: the metrics files by kind, data set and row: one a seed, in order, or one for all.
+        files: the metrics files by kind, data set and row: one per seed, in order, or one for all.
         reference: the row that the others are tested against.
         drawn: data sets that are phantoms, and are compared with nothing of the paper's.
         title: heading; the paper's if empty.
@@ -52,7 +52,7 @@ def value_at(facts: dict | None, path: tuple[str, ...]):
 
 
 def read_runs(spec: TableSpec, row: str, dataset: str, column: Column) -> Runs:
-    """The metrics files of a cell: one a seed, or one for all, as of cost.
+    """The metrics files of a cell: one per seed, or one for all, as of cost.
 
     Raises:
         InputError: if the table was given none for it, or one is damaged.
@@ -70,7 +70,7 @@ def training_scores(runs: Runs, column: Column) -> pd.DataFrame:
     Of a column over one size of lesions, of these images alone.
 
     Returns:
-        A column a training, and the images' source, stem and case as the index.
+        One column per training, and the images' source, stem and case as the index.
     """
     found = []
     for path, _ in runs:

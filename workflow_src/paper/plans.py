@@ -7,7 +7,7 @@ Hours = dict[str, dict[str, dict[str, float]]]  # of a training by table, data s
 
 
 def plan_claims(results: dict[str, dict], hours: Hours | None = None) -> None:
-    """Add a `plan` to each undecided claim that is tested, in place: a list, an effect each.
+    """Add a `plan` to each undecided claim that is tested, in place: one per effect.
 
     A power of 80 % is asked for at the level that Holm's correction takes at worst, 0.05 over the
     number of tested claims.

@@ -42,7 +42,7 @@ def heading(spec: TableSpec, dataset: str, name: str) -> str:
 
 
 def layout(cells: pd.DataFrame, spec: TableSpec) -> tuple[list[str], list[dict]]:
-    """The table as read: headings; and a row a method, of cells with ours, rest, best and value."""
+    """The table as read: headings, and rows of cells with ours, rest, best and value."""
     places = [(dataset, name) for dataset in spec.datasets for name in spec.columns]
     headings = [heading(spec, *place) for place in places]
     rows = []

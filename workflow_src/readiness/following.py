@@ -24,7 +24,7 @@ def logs_of(results: Path) -> dict[str, Path]:
 
 
 def rows_of(log: Path) -> list[dict[str, float]]:
-    """The whole rows of a log, by column; what is no number is left out."""
+    """The whole rows of a log, by column; values that are not numbers are left out."""
     rows = []
     with log.open() as file:
         lines = [line for line in file if line.endswith("\n")]  # the last may be half written
@@ -56,7 +56,7 @@ class Follower:
         events.mkdir(parents=True)
 
     def follow(self) -> int:
-        """Write the rows that came since the last call; their number out."""
+        """Write the rows that came since the last call and return their number."""
         from tensorboard.summary import Writer
 
         count = 0

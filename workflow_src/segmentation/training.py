@@ -155,7 +155,7 @@ def compiles(recipe: SegmenterRecipe, steps: int, device: str) -> bool:
         return False
     lacking = why_not_compile(device == "cuda")
     if lacking:
-        log.warning("%s: training goes on uncompiled, and slower", lacking)
+        log.warning("%s: training runs uncompiled, and slower", lacking)
     return not lacking
 
 

@@ -1,4 +1,4 @@
-"""A light segmenter's training step, to be tried."""
+"""A light segmenter's training step, as a trial."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from workflow_src.study.segmentation import SegmenterRecipe
 
 
 def training(recipe: SegmenterRecipe) -> Trial:
-    """An update of a light segmenter, compiled where a long training on a GPU would be."""
+    """An update of a light segmenter, compiled where a long training on a GPU is."""
 
     def network() -> nn.Module:
         torch.manual_seed(0)

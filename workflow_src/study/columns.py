@@ -5,8 +5,8 @@ A new column is an entry of COLUMNS, and a step that writes its value into a met
 * An existing kind of METRICS: let the step that writes these files write one more key, and name it
   in `path`. The file is JSON; its value is a number in the file's own unit, which `scale` brings to
   the table's, or null where it was not measured. `per_image` names a column of the metrics.csv
-  beside the file, one row an image, if the value is the mean of one; `size`, if it is the mean over
-  the images of one size of lesions alone.
+  beside the file, with one row per image, if the value is a mean over them; `size`, if only over
+  images whose lesions are of that size.
 * A new kind: an entry of METRICS says where its files lie, and a rule makes them there.
 
 Nothing else lists columns: which tables may show one, its heading, its format, its tests and its
@@ -34,7 +34,7 @@ class MetricsFile:
             trained on it, a model.
         images: keys to the number of images that its values are over.
         counted: what these images are.
-        per_image: the table of the same scores, a row an image, beside it.
+        per_image: the table of the same scores, one row per image, beside it.
     """
 
     place: str

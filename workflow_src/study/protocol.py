@@ -11,7 +11,7 @@ PAPER_COST_SIZE = 256  # side length at which the paper counts operations
 
 
 def table_remarks(config: dict, name: str) -> list[str]:
-    """The protocol of a table, a line each: how it was trained, and which networks are smaller."""
+    """The protocol of a table, line by line: how it was trained, and which networks are smaller."""
     synthesis, downstream = config["synthesis"], config["downstream"]["training"]
     training, light = synthesis["training"], config["segmentation"]["training"]
     size = synthesis["image_size"]

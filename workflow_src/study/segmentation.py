@@ -54,7 +54,7 @@ class SegmenterTraining(Settings):
     flips: bool = True
     """Flip at random, both ways."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 90.0
-    """Rotate half of the images at random by up to so many degrees."""
+    """Rotate half of the images at random by at most this many degrees."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of the computation."""
     compile: Literal["auto", "on", "off"] = "auto"

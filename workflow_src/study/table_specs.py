@@ -76,7 +76,7 @@ def real_rows(config: dict, name: str) -> dict[str, str]:
 
 
 def cell_files(config: dict, name: str) -> list[CellFile]:
-    """Every metrics file of a table: by kind, data set and row a file a seed, or one for all."""
+    """Every metrics file of a table: by kind, data set and row, one per seed or one for all."""
     table, found = config["tables"][name], []
     for kind in table_kinds(config, name):
         place = f"<results>/{METRICS[kind].place}"
@@ -114,7 +114,7 @@ def read_by(config: dict, *names: str) -> list[str]:
 
 
 def files_of(config: dict, name: str, located: dict[str, str]) -> dict:
-    """The metrics files of a table by kind, data set and row, one a seed or one for all.
+    """The metrics files of a table by kind, data set and row, one per seed or one for all.
 
     Args:
         config: the study.

@@ -38,7 +38,7 @@ def seed_all(*key: int | str) -> None:
 class NumberedLoader(nnUNetDataLoader):
     """nnU-Net's loader, drawing each batch by its number: whichever worker makes it, and when.
 
-    A resumed run goes on with the batches that an unbroken one would see, and no two ranks see the
+    A resumed run sees the batches that an uninterrupted one would see, and no two ranks see the
     same ones. `key` names seed, rank and kind; `first` is the number of the first batch; `workers`
     take turns.
     """
