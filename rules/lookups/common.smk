@@ -22,7 +22,7 @@ from workflow_src.study.synthesis import (
     SamplingRecipe,
 )
 from workflow_src.study.figures import figures_of
-from workflow_src.study.table_specs import tables_in_order, target_of
+from workflow_src.study.table_specs import mix_of, tables_in_order, target_of
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import (
     ask_for_gpus,
@@ -182,7 +182,7 @@ def segmenter_members(wildcards):
 
 def view_of(model):
     """The prepared view that a model is trained and tested on."""
-    if model.startswith("nnunet-"):
+    if mix_of(model):
         return SIZE
     recipe = light_recipe(model)
     return "native" if recipe.fit == "crop" else recipe.image_size

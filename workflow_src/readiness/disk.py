@@ -9,7 +9,7 @@ from workflow_src.data.inventory import inventory
 from workflow_src.readiness.findings import Finding
 from workflow_src.study.configuration import method_settings
 from workflow_src.study.extractors import weights_of
-from workflow_src.study.table_specs import model_of
+from workflow_src.study.table_specs import mix_of, model_of
 
 GIBIBYTE = 2**30
 # What is fetched, in GiB: PraNet's archives and their content; KiTS19; of Stable Diffusion 1.5 the
@@ -104,10 +104,9 @@ def trainings(config: dict) -> tuple[dict[str, set], dict[str, dict]]:
             if table["of"] == "methods":
                 methods[name] |= set(table["rows"])
                 continue
-            for model in (model_of(table["of"], row) for row in table["rows"]):
-                if model.startswith("nnunet-"):
-                    mix = model.removeprefix("nnunet-")
-                    mixes[name][mix] = config["downstream"]["mixes"][mix].get("method")
+            for row in table["rows"]:
+                if mix := mix_of(model_of(table["of"], row)):
+                    mixes[name][mix] = config["downstream"]["mixes"][mix]["method"]
     for name in config["datasets"]:
         methods[name] |= {m for m in mixes[name].values() if m in config["synthesis"]["methods"]}
     methods[config["figures"]["dataset"]] |= set(config["figures"]["methods"])

@@ -58,13 +58,18 @@ def planned(configfiles: list[Path]):
         return {job: list(dag.dependencies[job]) for job in dag.jobs}
 
 
+def seconds_taken(benchmark: Path) -> float:
+    """What a job took, by the file of its benchmark."""
+    with benchmark.open() as file:
+        return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+
+
 def cost_of(job, config: dict, device: Device) -> Cost:
     """What a planned job asks for, is expected to take, and took."""
     took = None
     record = Path(str(job.benchmark)) if job.benchmark else None
     if record and record.is_file() and all(Path(file).exists() for file in job.output):
-        with record.open() as file:
-            took = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        took = seconds_taken(record)
     gpus = job.resources.get("gpu", 0)
     rule, wildcards = job.rule.name, dict(job.wildcards.items())
     expected = seconds_on(device, rule, config, wildcards) / max(gpus, 1)

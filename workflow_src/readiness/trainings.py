@@ -1,11 +1,11 @@
 """GPU-hours of one more training of each row, by the times of the trainings that are done."""
 
-import csv
 import statistics
 from pathlib import Path
 
+from workflow_src.readiness.hours import seconds_taken
 from workflow_src.readiness.work import PEAKS, Device, seconds_on
-from workflow_src.study.table_specs import model_of, tables_in_order
+from workflow_src.study.table_specs import mix_of, model_of, tables_in_order
 from workflow_src.study.trainings import training_jobs
 
 USUAL = Device("a100", PEAKS["a100"])
@@ -41,22 +41,17 @@ def training_hours(config: dict, benchmarks: Path) -> dict[str, dict[str, dict[s
 def _wildcards(config: dict, table: dict, row: str, dataset: str) -> dict[str, str]:
     """What the rules that make a row are told."""
     if table["of"] == "methods":
-        judge = config["synthesis"]["faithfulness_model"]
-        return {"dataset": dataset, "method": row, "mix": judge.removeprefix("nnunet-")}
+        return {"dataset": dataset, "method": row}
     model = model_of(table["of"], row)
-    name = model.removeprefix("nnunet-")
-    mix = config["downstream"]["mixes"].get(name, {})
-    return {"dataset": dataset, "light": model, "mix": name, "method": mix.get("method")}
+    if mix := mix_of(model):
+        method = config["downstream"]["mixes"][mix]["method"]
+        return {"dataset": dataset, "mix": mix, "method": method}
+    return {"dataset": dataset, "light": model}
 
 
 def _gpu_hours(config: dict, rule: str, wildcards: dict[str, str], benchmarks: Path) -> float:
     gpus = (config["resources"]["default"] | config["resources"].get(rule, {}))["gpu"]
-    taken = [_seconds(path) for path in sorted((benchmarks / rule).glob("*.tsv"))]
+    taken = [seconds_taken(path) for path in sorted((benchmarks / rule).glob("*.tsv"))]
     if taken:
         return gpus * statistics.mean(taken) / 3600
     return min(gpus, 1) * seconds_on(USUAL, rule, config, wildcards) / 3600
-
-
-def _seconds(path: Path) -> float:
-    with path.open() as file:
-        return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))

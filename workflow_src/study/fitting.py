@@ -4,6 +4,7 @@ from pathlib import Path
 
 from workflow_src.common.errors import InputError
 from workflow_src.study.configuration import method_settings
+from workflow_src.study.table_specs import mix_of
 
 
 def check_method(config: dict, name: str) -> None:
@@ -69,8 +70,8 @@ def check_mix(config: dict, name: str) -> None:
             f"method is {mix['method']}: name one of synthesis.methods"
         )
     judge = config["synthesis"]["faithfulness_model"]
-    other = config["downstream"]["mixes"].get(judge.removeprefix("nnunet-"), {})
-    if judge.startswith("nnunet-") and other.get("found") is not None:
+    trained_on = mix_of(judge)
+    if trained_on and config["downstream"]["mixes"][trained_on]["found"] is not None:
         raise InputError(
             f"config: downstream.mixes.{name}.found is judged by {judge}, which is trained on "
             "what it would judge: let another model be synthesis.faithfulness_model"

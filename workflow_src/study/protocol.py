@@ -4,7 +4,7 @@ Only the rules use this, so that no script's hash of its code depends on it.
 """
 
 from workflow_src.study.configuration import models_of, resolve
-from workflow_src.study.table_specs import model_of
+from workflow_src.study.table_specs import mix_of, model_of
 
 PAPER_GRID = 32  # ORDER's attention grid that gives the published operations
 PAPER_COST_SIZE = 256  # side length at which the paper counts operations
@@ -54,7 +54,7 @@ def reduced_networks(config: dict, name: str) -> list[str]:
         for grid in sorted(grids - {PAPER_GRID})
     ]
     network = config["downstream"]["training"].get("network")
-    if network and any(model.startswith("nnunet-") for model in models):
+    if network and any(map(mix_of, models)):
         notes.append(
             "nnU-Net's planned network is replaced by a small one: channels "
             f"{network['features']}, patches of {network['patch_size']}²."

@@ -45,12 +45,16 @@ def model_of(of: str, row: str) -> str:
     return f"nnunet-{row}" if of == "mixes" else row
 
 
+def mix_of(model: str) -> str | None:
+    """The mix that a model is nnU-Net on; None for a light segmenter."""
+    return model.removeprefix("nnunet-") if model.startswith("nnunet-") else None
+
+
 def model_label(config: dict, model: str) -> str:
     """The name of a model: its own, or that of nnU-Net on a mix."""
-    models, mixes = config["segmentation"]["models"], config["downstream"]["mixes"]
-    if model in models:
-        return models[model]["label"]
-    return f"nnU-Net, {mixes[model.removeprefix('nnunet-')]['label']}"
+    if mix := mix_of(model):
+        return f"nnU-Net, {config['downstream']['mixes'][mix]['label']}"
+    return config["segmentation"]["models"][model]["label"]
 
 
 def label_of(config: dict, name: str, row: str) -> str:

@@ -1,7 +1,7 @@
 """What one more training of a table's row takes: jobs of the rules that do its work."""
 
 from workflow_src.study.columns import COLUMNS
-from workflow_src.study.table_specs import model_of
+from workflow_src.study.table_specs import mix_of, model_of
 
 
 def training_jobs(config: dict, name: str, row: str) -> dict[str, int]:
@@ -19,11 +19,10 @@ def training_jobs(config: dict, name: str, row: str) -> dict[str, int]:
     if table["of"] == "methods":
         kinds = {COLUMNS[column].kind for column in table["columns"]}
         return _of_method(config) | ({"score_fidelity": 1} if "fidelity" in kinds else {})
-    model = model_of(table["of"], row)
-    mix = config["downstream"]["mixes"].get(model.removeprefix("nnunet-"))
-    if mix is None or not model.startswith("nnunet-"):
+    mix = mix_of(model_of(table["of"], row))
+    if mix is None:
         return {"train_segmenter": 1, "predict_segmenter": 1}
-    synthetic = mix.get("method") in config["synthesis"]["methods"]
+    synthetic = config["downstream"]["mixes"][mix]["method"] in config["synthesis"]["methods"]
     return (_of_method(config) if synthetic else {}) | {"train_nnunet": 1, "predict_nnunet": 1}
 
 
