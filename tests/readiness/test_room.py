@@ -39,6 +39,12 @@ def test_more_seeds_and_rows_need_more_disk(paper):
     assert disk.estimate(paper)["models"] < more["models"]
 
 
+def test_memory_of_a_method_behind_a_table_of_models_is_asked_too(paper):
+    paper["figures"]["methods"] = ["uniform"]
+    paper["tables"] = {"3": paper["tables"]["3"] | {"rows": ["mkunet", "nnunet-real_law"]}}
+    assert list(gpu_memory.needs(paper)) == ["uniform", "law"]
+
+
 def test_memory_that_a_method_needs_is_asked_of_the_gpus(paper, monkeypatch):
     levels, text = said(gpu_memory.gpu_memory(paper))
     assert levels == ["OK"] and "a GPU of 40 GB trains all" in text

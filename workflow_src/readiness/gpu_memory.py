@@ -6,6 +6,7 @@ counts, and this formula beside them, are in benchmarks/controlnet_memory.md.
 
 from collections.abc import Iterator
 
+from workflow_src.readiness.disk import trainings
 from workflow_src.readiness.findings import Finding
 from workflow_src.study.configuration import method_settings
 from workflow_src.study.synthesis import ControlNetRecipe
@@ -54,19 +55,12 @@ def needs(config: dict) -> dict[str, float]:
     """GiB that training each method of a study's tables needs, by method."""
     if config["backbone"]["kind"] != "stable-diffusion":
         return {}
-    size = config["synthesis"]["image_size"]
-    return {name: needed(method_settings(config, name), size) for name in _trained(config)}
-
-
-def _trained(config: dict) -> list[str]:
-    mixes = config["downstream"]["mixes"]
-    found = dict.fromkeys(config["figures"]["methods"])
-    for table in config["tables"].values():
-        if table["of"] == "methods":
-            found |= dict.fromkeys(table["rows"])
-        if table["of"] == "mixes":
-            found |= dict.fromkeys(mixes[row].get("method") for row in table["rows"])
-    return [name for name in found if name in config["synthesis"]["methods"]]
+    size, (methods, _) = config["synthesis"]["image_size"], trainings(config)
+    trained = set().union(*methods.values())
+    return {
+        name: needed(method_settings(config, name), size)
+        for name in config["synthesis"]["methods"] if name in trained
+    }  # fmt: skip
 
 
 def in_words(config: dict) -> str:

@@ -223,4 +223,4 @@ def columns_of(rows: str) -> list[str]:
 
 def all_columns(table: dict) -> list[str]:
     """The columns that a table shows, and those that only its csv holds."""
-    return [*table["columns"], *table.get("more", [])]
+    return [*table["columns"], *table["more"]]

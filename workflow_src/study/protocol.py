@@ -53,7 +53,7 @@ def reduced_networks(config: dict, name: str) -> list[str]:
         f"ORDER attends on a grid of {grid}², not {PAPER_GRID}²."
         for grid in sorted(grids - {PAPER_GRID})
     ]
-    network = config["downstream"]["training"].get("network")
+    network = config["downstream"]["training"]["network"]
     if network and any(map(mix_of, models)):
         notes.append(
             "nnU-Net's planned network is replaced by a small one: channels "
@@ -76,8 +76,8 @@ def reduced_costs(config: dict) -> list[str]:
         and grid_of(config, model) != PAPER_GRID
     }
     shown = {name for table in config["tables"].values() for name in table["datasets"]}
-    drawn = any(config["datasets"][name].get("phantom") for name in shown)
-    if drawn or downstream["training"].get("network"):
+    drawn = any(config["datasets"][name]["phantom"] for name in shown)
+    if drawn or downstream["training"]["network"]:
         found |= {
             f"nnunet-{mix}.{column}"
             for mix in downstream["mixes"]

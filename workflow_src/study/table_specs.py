@@ -60,7 +60,7 @@ def model_label(config: dict, model: str) -> str:
 def label_of(config: dict, name: str, row: str) -> str:
     """The name of a row in a table: the table's own, else that of the entry."""
     table = config["tables"][name]
-    if own := (table.get("labels") or {}).get(row):
+    if own := table["labels"].get(row):
         return own
     if table["of"] == "methods":
         return config["synthesis"]["methods"][row]["label"]
@@ -136,15 +136,15 @@ def spec_of(config: dict, name: str) -> dict:
     """A table as `workflow_src.paper.measured.TableSpec` holds it, but for its files."""
     table = config["tables"][name]
     return {
-        "title": table.get("title") or "",
+        "title": table["title"] or "",
         "rows": {row: label_of(config, name, row) for row in table["rows"]},
         "real": real_rows(config, name),
         "datasets": {d: config["datasets"][d]["label"] for d in table["datasets"]},
         "columns": table["columns"],
-        "more": table.get("more", []),
+        "more": table["more"],
         "seeds": config["seeds"],
-        "reference": table.get("reference"),
-        "drawn": [d for d in table["datasets"] if config["datasets"][d].get("phantom")],
+        "reference": table["reference"],
+        "drawn": [d for d in table["datasets"] if config["datasets"][d]["phantom"]],
     }
 
 
