@@ -1,6 +1,5 @@
 """Downloads with pinned revisions and checksums. What is already there and right is kept."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from pathlib import Path
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import require_space
 
-log = logging.getLogger(__name__)
 MOST = 8 * 2**30  # bytes of a file; the largest that is fetched so has 2 GiB
 SILENCE = 30  # seconds that a server may say nothing
 WAIT, LEAST = 60, 2**16  # seconds in which at least so many bytes must arrive

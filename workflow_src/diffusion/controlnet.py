@@ -12,16 +12,15 @@ from torch import Tensor
 
 from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
+from workflow_src.common.journal import Journal, summed_up
 from workflow_src.common.resumable import State
 from workflow_src.common.training import (
-    Journal,
     generator_for,
     memory_for,
     moving_average,
     resume,
     rows_of_step,
     set_rate,
-    summed_up,
     training_steps,
 )
 from workflow_src.data.prepared import PreparedSet

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 
+from workflow_src.common.journal import Journal
 from workflow_src.common.resumable import State
 from workflow_src.common.training import (
-    Journal,
     cosine,
     generator_for,
     memory_for,

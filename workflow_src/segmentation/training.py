@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from workflow_src.common.compilers import why_not_compile
 from workflow_src.common.errors import InputError
+from workflow_src.common.journal import Journal
 from workflow_src.common.resumable import CsvLog, State
 from workflow_src.common.training import (
-    Journal,
     Stateful,
     ahead,
     best_device,
