@@ -10,7 +10,6 @@ from workflow_src.common.code_hash import code_hash
 from workflow_src.study.configuration import (
     method_settings,
     model_settings,
-    models_of,
     validated,
 )
 from workflow_src.study.fitting import check_backbone, check_method, check_mix
@@ -22,7 +21,7 @@ from workflow_src.study.synthesis import (
     SamplingRecipe,
 )
 from workflow_src.study.figures import figures_of
-from workflow_src.study.table_specs import mix_of, tables_in_order, target_of
+from workflow_src.study.table_specs import mix_of, models_of, tables_in_order, target_of
 from workflow_src.common.errors import InputError
 from workflow_src.common.partitions import (
     ask_for_gpus,

@@ -12,11 +12,11 @@ from workflow_src.study.configuration import (
     merged,
     method_settings,
     model_settings,
-    models_of,
     validated,
 )
 from workflow_src.study.fitting import check_backbone, check_method, check_mix
 from workflow_src.study.resources import Resources
+from workflow_src.study.table_specs import models_of
 
 STUDIES = ["demo", "small"]
 

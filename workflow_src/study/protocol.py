@@ -3,8 +3,8 @@
 Only the rules use this, so that no script's hash of its code depends on it.
 """
 
-from workflow_src.study.configuration import models_of, resolve
-from workflow_src.study.table_specs import mix_of, model_of
+from workflow_src.study.configuration import resolve
+from workflow_src.study.table_specs import mix_of, model_of, models_of
 
 PAPER_GRID = 32  # ORDER's attention grid that gives the published operations
 PAPER_COST_SIZE = 256  # side length at which the paper counts operations

@@ -45,6 +45,12 @@ def model_of(of: str, row: str) -> str:
     return f"nnunet-{row}" if of == "mixes" else row
 
 
+def models_of(config: dict) -> list[str]:
+    """All that can segment: light models, and nnU-Net on each mix."""
+    mixes = [model_of("mixes", mix) for mix in config["downstream"]["mixes"]]
+    return [*config["segmentation"]["models"], *mixes]
+
+
 def mix_of(model: str) -> str | None:
     """The mix that a model is nnU-Net on; None for a light segmenter."""
     return model.removeprefix("nnunet-") if model.startswith("nnunet-") else None
