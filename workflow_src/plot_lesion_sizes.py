@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_src.common.command_line import run
+from workflow_src.data.tables import read_table
 from workflow_src.paper.measured import Runs, TableSpec, per_image_scores, read_runs
 from workflow_src.paper.style import CYCLE, DASHES, log_scale, plt, save
 from workflow_src.study.columns import COLUMNS, METRICS, Column
@@ -16,8 +17,9 @@ BINS = 8
 def sized_scores(runs: Runs, column: Column) -> pd.DataFrame:
     """Scores of the images that show a lesion, over the trainings: value and lesion_fraction."""
     scores = per_image_scores(runs, column)
-    table = runs[0][0].with_name(METRICS[column.kind].per_image)
-    sizes = pd.read_csv(table, dtype={"stem": str, "source": str}, keep_default_na=False)
+    file = runs[0][0]
+    table = file.with_name(METRICS[column.kind].per_image)
+    sizes = read_table(table, "lesion_fraction", marker=file.name)
     found = scores.merge(sizes[["source", "stem", "lesion_fraction"]], on=["source", "stem"])
     return found[found.lesion_fraction > 0]
 
