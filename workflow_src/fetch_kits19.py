@@ -81,7 +81,7 @@ def read_checksums(file: Path) -> dict[str, str]:
                 f"{file}, line {number}: {line[:80]!r} is not a sha256 and a case_XXXXX"
             )
         if found[2] in checksums:
-            raise InputError(f"{file}, line {number}: {found[2]} is there twice")
+            raise InputError(f"{file}, line {number}: {found[2]} appears twice")
         checksums[found[2]] = found[1]
     if not checksums:
         raise InputError(f"{file} holds no checksum: give a line with a sha256 and a case per case")

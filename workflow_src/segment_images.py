@@ -90,7 +90,7 @@ def main(
 def check_output(out: Path, images: Path) -> None:
     """Refuse an output folder in which the images lie: they would be replaced."""
     if images.resolve().is_relative_to(out.resolve()):
-        raise InputError(f"--images {images} lies in --out {out}: give another folder for --out")
+        raise InputError(f"--images {images} is inside --out {out}: give another folder for --out")
 
 
 def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

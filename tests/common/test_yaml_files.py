@@ -13,9 +13,9 @@ BOMB = "a0: &a0 [x]\n" + "".join(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: a is there twice, first on line 1: keep one"),
-        ("a:\n  b: 1\n  'b': 2\n", "line 3: b is there twice, first on line 2"),
-        ("a: {1: x, 1: y}\n", "line 1: 1 is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: a appears twice, first on line 1: keep one"),
+        ("a:\n  b: 1\n  'b': 2\n", "line 3: b appears twice, first on line 2"),
+        ("a: {1: x, 1: y}\n", "line 1: 1 appears twice"),
         (BOMB, "aliases that stand for too many values"),
         ("a: &a {b: *a}\n", "aliases that stand for too many values"),
         ("a: &a [1, *a]\n", "aliases that stand for too many values"),

@@ -208,7 +208,7 @@ def test_a_set_with_images_missing_is_named(polyps_served, tmp_path, monkeypatch
         ([f"{'a' * 64}  /etc/case_00000"], "line 1"),
         ([f"{'a' * 63}  case_00000"], "line 1"),
         (["# checksums", "", "case_00000"], "line 3"),
-        ([f"{'a' * 64}  case_00000"] * 2, "line 2: case_00000 is there twice"),
+        ([f"{'a' * 64}  case_00000"] * 2, "line 2: case_00000 appears twice"),
         (["", "# nothing"], "holds no checksum"),
     ],
 )

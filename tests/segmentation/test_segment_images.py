@@ -124,7 +124,7 @@ def test_a_data_sets_own_masks_are_safe(untrained, images, tmp_path):
     with pytest.raises(InputError, match="holds .*, which this workflow did not write"):
         elsewhere = shutil.copytree(images, tmp_path.with_name(f"{tmp_path.name}-images"))
         segment_images.main(model, elsewhere, tmp_path)
-    with pytest.raises(InputError, match="--images .* lies in --out .*: give another folder"):
+    with pytest.raises(InputError, match="--images .* is inside --out .*: give another folder"):
         segment_images.main(tmp_path, images, tmp_path)
     assert (tmp_path / "masks" / "colour.png").read_bytes() == before
 
@@ -134,7 +134,7 @@ def test_a_data_sets_own_masks_are_safe(untrained, images, tmp_path):
     [
         ("nowhere", "out", {}, ["nowhere is not a folder"]),
         ("empty", "out", {}, ["empty holds no image", "*.png", "*.tiff"]),
-        ("images", "images", {}, ["images lies in --out"]),
+        ("images", "images", {}, ["images is inside --out"]),
         ("images", "images/notes.txt", {}, ["notes.txt is a file"]),
         ("images", "out", {"threshold": 50}, ["--threshold 50", "between 0 and 1"]),
     ],

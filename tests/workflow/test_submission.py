@@ -108,7 +108,7 @@ def test_lines_of_the_profile_that_are_uncommented_reach_the_queue(submitted):
         ("gpus_by: --gpu", "gpus_by is '--gpu': set --gpus, --gres=gpu or"),
         pytest.param(
             "gpus_by: --gpus\ngpus_by: --gres=gpu",
-            "partitions.yaml, line 10: gpus_by is there twice",
+            "partitions.yaml, line 10: gpus_by appears twice",
             marks=pytest.mark.slow,
         ),
     ],

@@ -20,7 +20,7 @@ class _StrictLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 name = (key.tag, key.value)
                 if name in lines:
-                    problem = f"{key.value} is there twice, first on line {lines[name]}: keep one"
+                    problem = f"{key.value} appears twice, first on line {lines[name]}: keep one"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 lines[name] = key.start_mark.line + 1
         return node
@@ -49,7 +49,7 @@ def read_yaml(path: Path) -> dict:
 
     Raises:
         InputError: one line that names the file, and what in it cannot be read or would be lost: a
-            key that is there twice, aliases without end, bytes that are not UTF-8.
+            duplicate key, endless aliases, bytes that are not UTF-8.
     """
     try:
         content = parse_yaml(path.read_bytes().decode("utf-8-sig"))

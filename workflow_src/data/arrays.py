@@ -97,7 +97,7 @@ def large_sha256(files: list[Path]) -> dict[str, str]:
 
 
 def check_file(path: Path, sha256: str, spread: str | None = None) -> None:
-    """Check that a file is the one that its marker tells of; once in a process.
+    """Check that a file is the one that its marker describes; once per process.
 
     Args:
         path: the file.
@@ -120,7 +120,7 @@ def check_made(marker: Path, *names: str) -> None:
 
     Args:
         marker: the step's json file, which holds their hashes.
-        names: of the files; without any, all that it tells of.
+        names: of the files; without any, all that it lists.
 
     Raises:
         InputError: naming the first that is missing or another.

@@ -91,7 +91,7 @@ def _from_folder(path: Path, records: list[Record]) -> dict[tuple[str, str], str
     if left := sorted(stems - cases.keys()):
         raise InputError(f"{path} has no row for {left[0]} ({len(left)} missing): add its case")
     if gone := sorted(cases.keys() - stems):
-        raise InputError(f"{path} names {gone[0]}, of which there is no image: remove the row")
+        raise InputError(f"{path} names {gone[0]}, which has no image: remove the row")
     return {(record.source, record.stem): cases[record.stem] for record in records}
 
 

@@ -70,7 +70,7 @@ def match(image: Picture, mask: Picture) -> bool:
         if image.turn < 5 or mask.turn != 1 or size[0] == size[1]:
             raise InputError(
                 f"image {image.path} notes the EXIF orientation {image.turn} and mask {mask.path} "
-                f"{mask.turn}: save both upright, without the note, so that one lies on the other"
+                f"{mask.turn}: save both upright, without the note, so that the mask fits"
             )
         if mask_size == size[::-1]:
             return True

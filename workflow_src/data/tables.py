@@ -28,7 +28,7 @@ def read_table(path: Path, *columns: str, marker: str | None = None) -> pd.DataF
         marker: the json file beside it that holds its hash, where its step wrote one.
 
     Raises:
-        InputError: if it is cut off, damaged, empty, or not what its marker tells of.
+        InputError: if it is cut off, damaged, empty, or not what its marker describes.
     """
     if marker:
         check_made(path.with_name(marker), path.name)

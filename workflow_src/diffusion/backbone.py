@@ -26,7 +26,7 @@ REMEDY = "remove it and make or fetch it again, or give another folder"
 
 
 def backbone_folder(marker: Path | str) -> Path:
-    """The diffusers folder that a backbone.json speaks of.
+    """The diffusers folder that a backbone.json describes.
 
     Raises:
         InputError: if the marker or a part of the folder is missing.

@@ -19,7 +19,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
 CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", "-", "--", "-.")  # a line under another stays visible
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every glyph
 plt.rcParams |= {
     "font.size": 8,
     "axes.spines.top": False,

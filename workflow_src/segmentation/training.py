@@ -204,7 +204,7 @@ def update(
 
 @torch.no_grad()
 def validation_dice(model: nn.Module, held_out: Batches, recipe: SegmenterRecipe) -> float | None:
-    """Mean foreground Dice of the validation images at 0.5, at the training size; None of none."""
+    """Mean foreground Dice of the validation images at 0.5, at training size; None without any."""
     if len(held_out) == 0:
         return None
     model.eval()

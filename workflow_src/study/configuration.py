@@ -101,7 +101,7 @@ def _modelled(config: dict) -> Study:
 
 
 def _read_text(config: dict, place: tuple) -> bool:
-    """Replace the text at a place by the number, list or null it stands for; whether it did."""
+    """Replace the text at a place by the number, list or null that it means; say whether it did."""
     *above, last = place
     part: Any = config
     for key in above:
