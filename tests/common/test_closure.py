@@ -21,17 +21,19 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
 
+    def forget():
+        for cached in (closure.file_of, closure._parsed, closure.code_hash):
+            cached.cache_clear()
+
     def hash_of(name, *members):
-        closure._parsed.cache_clear()
-        closure.code_hash.cache_clear()
+        forget()
         return closure.code_hash(f"workflow_src.{name}", *members)
 
     write("script", "from workflow_src.library import f\n\n\ndef main():\n    return f(1)\n")
     write("library", '"""Words."""\n\n\ndef f(x):\n    """More words."""\n    return x + 1\n')
     write("other", "y = 1\n")
     yield write, hash_of
-    closure._parsed.cache_clear()
-    closure.code_hash.cache_clear()
+    forget()
 
 
 def test_comments_docstrings_layout_and_other_modules_change_nothing(package):

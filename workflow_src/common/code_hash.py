@@ -19,6 +19,7 @@ ROOT = PACKAGE.parent
 REGISTRIES = "workflow_src.study.registries"
 
 
+@cache  # a plan asks thousands of times, and a network file system answers slowly
 def file_of(module: str) -> Path | None:
     """The file of a module of this package; None for a name that is not one."""
     path = ROOT.joinpath(*module.split("."))
