@@ -128,3 +128,21 @@ def test_every_comparison_for_a_gpu_runs(gpu, script, monkeypatch):
     others = [name for name in script("gpu").TITLES if name != "segmenters"]
     page = gpu("--toy", "--only", *others)
     assert "Not run" not in page and page.count("\n## ") == page.count("\n|---") == len(others)
+
+
+def test_several_gpus_on_paper(script, capsys):
+    module = script("several_gpus")
+    module.main(gpus=(1, 2, 8))
+    found = rows(capsys.readouterr().out)
+    assert [row[1] for row in found] == ["1", "2", "8"] * 4
+    for one, *others in (found[start : start + 3] for start in range(0, 12, 3)):
+        assert one[3] == "100%" and float(one[4]) == float(one[5])
+        assert 100 > int(others[0][3][:-1]) > int(others[1][3][:-1])
+    # By hand: 32 images of 1.46 tera-operations at 93.6 a second, and 28 bytes of 873.1 million
+    # weights at 1555 GB/s.
+    alone = module.seconds_of_step(module.ControlNetRecipe(), False, 1, link=1.0)
+    assert alone == pytest.approx(32 * 1.46 / 93.6 + 28 * 0.8731 / 1555, rel=1e-4)
+    # Over a slow link, the sum of 3.4924 GB, less what the backward part of 4 images hides of it.
+    two = module.seconds_of_step(module.ControlNetRecipe(), False, 2, link=10.0)
+    more = 3.4924 / 7 - 4 * 1.46 / 93.6 * 2 / 3
+    assert two == pytest.approx(16 * 1.46 / 93.6 + more + 28 * 0.8731 / 1555, rel=1e-4)
