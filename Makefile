@@ -3,6 +3,7 @@
 # make test-fast       the quick ones among them, while you work
 # make test-slurm      runs a small study under a Slurm that it starts here: root only; SLURM_TESTS=slurm
 #                      loses a node, runs out of time and restarts the controller, too: half an hour
+# make test-environments  trains in the container's root and in a conda environment: root only, long
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
 # make fuzz            draws new hostile configs, files and damages for an hour
@@ -34,8 +35,8 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(CORES) --dist loadgroup \
   --no-loadscope-reorder
 
-.PHONY: setup demo test test-fast fuzz test-slurm test-survival preflight check-gpu cost watch \
-  efficiency archive schema lock audit
+.PHONY: setup demo test test-fast fuzz test-slurm test-environments test-survival preflight \
+  check-gpu cost watch efficiency archive schema lock audit
 
 setup: $(VENV)/installed
 
@@ -97,6 +98,13 @@ efficiency: setup
 archive: setup
 	@$(VENV)/bin/python -m workflow_src.archive_study --configfiles '[$(CONFIG)]' \
 	  --output '$(OUTPUT)' --weights $(WEIGHTS)
+
+test-environments: setup
+	@command -v debootstrap > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	  && apt-get update -qq && apt-get install -qq debootstrap; } > /dev/null 2>&1 \
+	  || echo "no debootstrap to install: the container's test skips"
+	@$(VENV)/bin/python -m pytest -m on_demand -v -rs tests/workflow/test_container.py \
+	  tests/workflow/test_real_conda.py
 
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \

@@ -11,6 +11,9 @@ configfile: "config/config.yaml"
 include: "rules/lookups/common.smk"
 
 
+container: IMAGE
+
+
 pathvars:
     results=f"results/{config['study']}",
     logs=f"results/{config['study']}/logs",

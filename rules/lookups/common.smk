@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 from workflow_src.common.code_hash import code_hash
 from workflow_src.study.configuration import (
     method_settings,
@@ -34,6 +36,8 @@ from workflow_src.common.jobs import steer_scripts
 from workflow_src.common.yaml_files import read_yaml
 
 steer_scripts(workflow.basedir)
+IMAGE = "envs/workflow.sif"
+IN_IMAGE = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 SLURM = Path(workflow.basedir) / "slurm"
 
 try:
@@ -42,6 +46,10 @@ try:
         ask_for_gpus(CLUSTER["gpus_by"], SLURM / "bin")
         nodes = workflow.resource_settings.nodes  # None without an executor's queue
         call_lock = drop_stale_lock(Path(".snakemake"), here=nodes is None)
+        if IN_IMAGE and not Path(IMAGE).is_file():
+            raise InputError(
+                f"{IMAGE} is missing: apptainer build {IMAGE} envs/apptainer.def"
+            )
         # YAML itself loses the first of two keys in silence.
         for file in {*workflow.configfiles, *workflow.overwrite_configfiles}:
             read_yaml(Path(file))

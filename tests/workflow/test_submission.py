@@ -1,6 +1,8 @@
 """What a job asks a queue for, as the literal `snakemake --profile slurm` submits it."""
 
+import base64
 import os
+import re
 
 import pytest
 import yaml
@@ -100,6 +102,19 @@ def test_lines_of_the_profile_that_are_uncommented_reach_the_queue(submitted):
         assert option in options
     assert options[options.index("-C") + 1] == "a100" and "--gpus=a100:1" in options
     assert options[options.index("-A") + 1] == "lab"
+
+
+def test_two_lines_of_the_profile_put_jobs_into_the_image(submitted, tmp_path):
+    (tmp_path / "workflow/envs/workflow.sif").touch()
+    apptainer = tmp_path / "bin/apptainer"
+    apptainer.write_text("#!/bin/sh\necho apptainer version 1.3.4\n")
+    apptainer.chmod(0o755)
+    lines = ["# software-deployment-method", "# apptainer-args"]
+    options = submitted({line: line.removeprefix("# ") for line in lines}, gpu=1, mem_mb=3000)
+    command = next(option for option in options if "slurm-jobstep" in option)
+    told = re.search(r"--apptainer-args '?base64//(\S+?)'? ", command)[1]
+    assert base64.b64decode(told) == b"--nv"
+    assert re.search(r"--(software-)?deployment-method '?apptainer", command)
 
 
 @pytest.mark.parametrize(
