@@ -22,9 +22,16 @@ from workflow_src.metrics.crossed import Crossed
 from workflow_src.paper.measured import TableSpec
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    return three_models(tmp_path_factory.mktemp("scored"))
+
+
 @pytest.fixture
-def results(tmp_path):
-    return three_models(tmp_path)
+def results(scored, tmp_path):
+    """A copy of the scores, to be changed at will."""
+    shutil.copytree(scored.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / scored.name
 
 
 def test_scores_by_size_are_over_those_images_and_say_where_sizes_part(results):

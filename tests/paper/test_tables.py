@@ -16,9 +16,16 @@ from workflow_src import plot_accuracy_cost, plot_published
 from workflow_src.common.outputs import write_json
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    return three_models(tmp_path_factory.mktemp("scored"))
+
+
 @pytest.fixture
-def results(tmp_path):
-    return three_models(tmp_path)
+def results(scored, tmp_path):
+    """A copy of the scores, to be changed at will."""
+    shutil.copytree(scored.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / scored.name
 
 
 def test_drawn_data_stand_beside_nothing_of_the_papers(results):
