@@ -22,7 +22,7 @@ def package(tmp_path, monkeypatch):
         path.write_text(textwrap.dedent(text))
 
     def forget():
-        for cached in (closure.file_of, closure._parsed, closure.code_hash):
+        for cached in (closure._files, closure._parsed, closure.code_hash):
             cached.cache_clear()
 
     def hash_of(name, *members):

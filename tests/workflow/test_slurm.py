@@ -4,10 +4,13 @@ Run by `make test-slurm`; `make test` leaves it out.
 """
 
 import os
+import re
+import shlex
 import subprocess
+import sys
 
 import pytest
-from conftest import copy_of_the_workflow
+from conftest import ROOT, copy_of_the_workflow
 from slurm_cluster import NODES, Cluster, ask, wait_for
 from slurm_study import PLACE, RESULTS, Study, Training
 
@@ -80,6 +83,28 @@ def test_a_job_of_two_gpus_is_one_task_that_sees_both(first_run):
     assert code == 0, printed[-5000:]
     (job,) = first_run.jobs("train_controlnet")
     assert job["NumTasks"] == "1" and job["devices"] == {"0,1"}
+
+
+def test_the_page_s_squeue_says_which_rule_a_job_is_of(cluster):
+    page = (ROOT / "docs/cluster.md").read_text()
+    asks = shlex.split(re.search(r"^ +(squeue .*?)  +#", page, re.M)[1])
+    submit = ["sbatch", "-A", "lab", "-p", "cpu", "--mem=100", "--comment", "rule_of_mine"]
+    number = ask(*submit, "--parsable", "-o", "/dev/null", "--wrap", "sleep 60").strip()
+    (line,) = (line for line in ask(*asks).splitlines() if line.startswith(number))
+    ask("scancel", number)
+    assert line.split()[1] == "cpu" and line.endswith("rule_of_mine")
+
+
+def test_the_gpus_of_a_task_reach_each_of_its_processes(cluster, tmp_path):
+    # One write, since both processes have the same output.
+    show = "f\"{os.environ['RANK']} {os.environ['CUDA_VISIBLE_DEVICES']}\\n\".encode()"
+    show = f"import os\nos.write(1, {show})\n"
+    (tmp_path / "show.py").write_text(show)
+    asks = ["srun", "-A", "lab", "-p", "gpu", "-n1", "--gpus=2", "--mem=2000"]
+    launch = [sys.executable, "-m", "workflow_src.common.launch", "--processes", "2", "-m", "show"]
+    path = f"PYTHONPATH={ROOT}:{tmp_path}"
+    done = ask(*asks, "env", path, *launch)
+    assert sorted(done.splitlines()) == ["0 0,1", "1 0,1"]
 
 
 def test_downloads_tables_and_figures_are_no_jobs_of_the_cluster(first_run):

@@ -19,14 +19,18 @@ ROOT = PACKAGE.parent
 REGISTRIES = "workflow_src.study.registries"
 
 
-@cache  # a plan asks thousands of times, and a network file system answers slowly
+@cache
+def _files() -> dict[str, Path]:
+    """This package's files by the names of their modules, listed once: a plan asks for them a
+    thousand times, and a network file system answers slowly.
+    """
+    files = {file.relative_to(ROOT).with_suffix(""): file for file in PACKAGE.rglob("*.py")}
+    return {".".join(path.parts).removesuffix(".__init__"): file for path, file in files.items()}
+
+
 def file_of(module: str) -> Path | None:
     """The file of a module of this package; None for a name that is not one."""
-    path = ROOT.joinpath(*module.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+    return _files().get(module)
 
 
 @cache
