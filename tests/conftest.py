@@ -3,8 +3,6 @@
 import copy
 import json
 import shutil
-import subprocess
-import sys
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -13,6 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+from warm_snakemake import run_snakemake
 
 from workflow_src import make_phantoms, prepare_data
 from workflow_src.common.hashing import file_sha256
@@ -195,15 +194,6 @@ def checkout(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout") / "workflow"
     copy_of_the_workflow(folder)
     return folder
-
-
-def run_snakemake(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run Snakemake in a folder: arguments in, exit code and printed text out."""
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

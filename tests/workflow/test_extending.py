@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SMALLEST, copy_of_the_workflow, run_snakemake
+from conftest import ROOT, SMALLEST, copy_of_the_workflow
+from warm_snakemake import run_snakemake
 
 PAGE = (ROOT / "docs/extending.md").read_text()
 # A block's first line says where it belongs: "# file", or "# file, in DICTIONARY".

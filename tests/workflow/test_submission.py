@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, copy_of_the_workflow, run_snakemake
+from conftest import ROOT, copy_of_the_workflow
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings,
@@ -15,6 +15,7 @@ from snakemake.settings.types import (
     OutputSettings,
     ResourceSettings,
 )
+from warm_snakemake import run_snakemake
 
 STUDY = ["--configfile", "config/demo.yaml", "tests/study.yaml"]
 OFTEN = ["--slurm-init-seconds-before-status-checks", "1"]
