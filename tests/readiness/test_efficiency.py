@@ -52,11 +52,11 @@ def test_nothing_is_asked_for_that_is_not_worth_it():
 
 def test_the_report_prints_lines_that_are_a_config(benchmarks, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    files = [ROOT / "config/demo.yaml"]
+    files = [ROOT / "config/demo.yaml", ROOT / "tests/study.yaml"]  # whose backbone is its own
     with pytest.raises(InputError, match="has no job's benchmark yet"):
         report_efficiency.main(files)
-    (tmp_path / "results/demo").mkdir(parents=True)
-    moved = tmp_path / "results/demo/benchmarks"
+    (tmp_path / "results/smallest").mkdir(parents=True)
+    moved = tmp_path / "results/smallest/benchmarks"
     moved.mkdir()
     (benchmarks / "train_segmenter").rename(moved / "train_segmenter")
     report_efficiency.main(files)
