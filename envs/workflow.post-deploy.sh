@@ -4,5 +4,5 @@
 # this text changes: hence the lock's hash, which `make lock` writes.
 set -euo pipefail
 lock="${WORKFLOW_ROOT:?is set by the workflow: let Snakemake run this script}/requirements.lock"
-echo "fe7417b57e61ebdbd4f2190abe273d98e6bb71b6f1192ddc3b678cbecf3093ed  $lock" | sha256sum --check --quiet
+echo "fd9ec91ce137f314126eb42e014af6548d9f6677d886ab1931deb6351a65c351  $lock" | sha256sum --check --quiet
 python -m pip install --no-input --require-hashes -r "$lock"
