@@ -16,6 +16,7 @@ rule fetch_stable_diffusion:
         revision=config["backbone"]["revision"],
         sha256=as_text(config["backbone"]["sha256"]),
         path=options(path=config["backbone"]["path"]),
+        fingerprint=fingerprint(config["backbone"]["path"]),
     shell:
         "python -m workflow_src.fetch_stable_diffusion --output {output:q}"
         " --repository={params.repository:q} --revision {params.revision:q}"
@@ -43,6 +44,7 @@ rule train_autoencoder:
         data=subpath(input.data, parent=True),
         output=subpath(output[0], parent=True),
         recipe=differing(AutoencoderRecipe, config["backbone"]["autoencoder"]),
+        fingerprint=fingerprint(config["backbone"]["autoencoder"]["path"]),
         launch=on_gpus,
     shell:
         "{params.launch:q} -m workflow_src.train_autoencoder --data {params.data:q}"

@@ -83,7 +83,7 @@ rule locate_raw:
     params:
         code=code("locate_raw"),
         root=local_root,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint(local_root),
     shell:
         "python -m workflow_src.locate_raw --root={params.root:q} --output {output:q}"
         " > {log:q} 2>&1"

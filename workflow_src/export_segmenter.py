@@ -4,11 +4,11 @@ The file takes plain pixels, red, green and blue from 0 to 255, of any size, and
 same size; see workflow_src/segmentation/exporting.py.
 """
 
-import os
 from pathlib import Path
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
+from workflow_src.common.outputs import whole_file
 
 TOLERANCE = 1e-4  # of the largest logit
 
@@ -33,9 +33,7 @@ def main(model: Path, output: Path) -> None:
         "weights": trained.weights,
     }
     side = trained.recipe.image_size
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(f".{output.name}.partial")
-    try:
+    with whole_file(output) as beside:
         print(f"exporting {trained.recipe.architecture}, which takes up to a minute")
         write_onnx(trained.model, beside, facts)
         for batch, height, width in ((2, side, side), (1, side + 37, side + 11)):
@@ -47,9 +45,6 @@ def main(model: Path, output: Path) -> None:
                     f"{difference:.1e} of the largest, more than {TOLERANCE:.0e}; use "
                     "`python -m workflow_src.segment_images` instead"
                 )
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import facts_of
 from workflow_src.common.outputs import write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.inventory import fingerprint
 from workflow_src.study.backbone import STABLE_DIFFUSION
 
 FILES = ["model_index.json", "scheduler/*", "tokenizer/*"] + [
@@ -52,7 +53,7 @@ def main(
         convert_single_file(path, folder)
         where, origin = ".", f"file with sha256 {file_sha256(path)}"
     else:
-        where, origin = str(path.absolute()), "folder"
+        where, origin = str(path.absolute()), f"folder with fingerprint {fingerprint(path)}"
         if not (path / "unet" / "config.json").is_file():
             raise InputError(
                 f"{path} is not Stable Diffusion in diffusers' layout (it lacks unet/config.json) "

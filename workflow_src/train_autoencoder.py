@@ -6,6 +6,7 @@ from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
+from workflow_src.data.inventory import fingerprint
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.study.synthesis import AutoencoderRecipe
 
@@ -30,6 +31,8 @@ def main(data: Path, output: OutputFolder, recipe: AutoencoderRecipe, seed: int 
         "data": prepared.meta["sha256"],
         "seed": seed,
     }
+    if recipe.path:
+        shaped_by["given"] = fingerprint(recipe.path)
     state = State(output, "recipe.json", "workflow_src.train_autoencoder", shaped_by)
     if recipe.path:
         vae = given_autoencoder(Path(recipe.path), images, device)

@@ -34,6 +34,7 @@ from workflow_src.common.partitions import (
 from workflow_src.common.stale_lock import drop_stale_lock
 from workflow_src.common.jobs import steer_scripts
 from workflow_src.common.yaml_files import read_yaml
+from workflow_src.data import inventory
 
 steer_scripts(workflow.basedir)
 IMAGE = "envs/workflow.sif"
@@ -244,6 +245,23 @@ def as_given(value):
 def as_text(value):
     """A setting as JSON; a function, since braces in a plain text would be wildcards."""
     return lambda wildcards: json.dumps(value, ensure_ascii=False)
+
+
+def fingerprint(path):
+    """Names and contents of files of the user's own: a changed one reruns the job.
+
+    Args:
+        path: of a file or folder, or its look-up; null holds nothing.
+    """
+
+    def look_up(wildcards):
+        place = path(wildcards) if callable(path) else path
+        try:
+            return inventory.fingerprint(place) if place else ""
+        except InputError as error:
+            sys.exit(str(error))
+
+    return look_up
 
 
 def options(**named):

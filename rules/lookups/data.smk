@@ -1,6 +1,5 @@
 # Look-ups of raw sets and their views.
 
-from workflow_src.data import inventory
 from workflow_src.study.phantoms import Phantom
 from workflow_src.study.reading import Reading
 
@@ -44,11 +43,6 @@ def raw_root(wildcards, input):
 def local_root(wildcards):
     """The folder of a raw set of the user's own."""
     return DATASETS[wildcards.dataset]["root"]
-
-
-def fingerprint(wildcards):
-    """Names and contents of the user's own files: a changed one is prepared again."""
-    return inventory.fingerprint(local_root(wildcards))
 
 
 def reading_of(wildcards):

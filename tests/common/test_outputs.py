@@ -15,7 +15,7 @@ from conftest import ROOT
 from workflow_src.common import outputs
 from workflow_src.common.command_line import claiming
 from workflow_src.common.errors import InputError
-from workflow_src.common.outputs import OutputFolder, whole_folder, write_text
+from workflow_src.common.outputs import OutputFolder, whole_file, whole_folder, write_text
 
 STEPS = sorted(
     path.stem for path in (ROOT / "workflow_src").glob("*.py") if "run(main)" in path.read_text()
@@ -162,3 +162,42 @@ def test_a_folder_in_place_of_a_file_ends_in_one_line(tmp_path):
     assert done.returncode == 1
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert line.endswith("it is a folder: give a file") and "Traceback" not in done.stderr
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from workflow_src.common.outputs import whole_file
+with whole_file(Path(sys.argv[1])) as beside:
+    with beside.open("w") as file:
+        for _ in range(3):
+            print(sys.argv[2] * 1000, file=file, flush=True)
+            print("one of three", flush=True)
+            sys.stdin.readline()
+"""
+
+
+def test_two_processes_that_write_one_file_share_nothing(tmp_path):
+    target = tmp_path / "table.json"
+    command = [sys.executable, "-c", WRITE, str(target)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    both = [subprocess.Popen([*command, letter], **pipes) for letter in "ab"]
+    for _ in range(3):  # in turn, so that each writes between the other's lines
+        for process in both:
+            assert process.stdout.readline() == "one of three\n"
+        assert not target.exists()
+        for process in both:
+            process.stdin.write("on\n")
+            process.stdin.flush()
+    assert [process.wait() for process in both] == [0, 0]
+    assert target.read_text() in [f"{letter * 1000}\n" * 3 for letter in "ab"]
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "table.json").write_text("before")
+    with pytest.raises(KeyError), whole_file(tmp_path / "table.json") as beside:
+        beside.write_text("half")
+        raise KeyError
+    assert (tmp_path / "table.json").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]

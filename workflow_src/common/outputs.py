@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import platform
 import shutil
 import time
 from collections.abc import Iterator
@@ -25,11 +26,28 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_text(path: Path, content: str) -> None:
     """Write a text file whole: beside its place first, then renamed into it."""
+    with whole_file(path) as beside:
+        beside.write_text(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Fill a file beside its place and move it there once it is whole.
+
+    Two processes that write one file do not share what lies beside it: the last one's stays.
+
+    Yields:
+        The path to write to, with the same suffix. If the block raises, what lies there is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(content)
-    os.replace(beside, path)
+    beside = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

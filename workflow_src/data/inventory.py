@@ -35,14 +35,14 @@ def inventory(root: Path) -> dict[str, int]:
     return {"files": len(sizes), "bytes": sum(sizes)}
 
 
-def fingerprint(root: Path, memory: Path = MEMORY) -> str:
+def fingerprint(root: Path | str, memory: Path = MEMORY) -> str:
     """Twelve hex digits over names and contents of the files under a folder; dates play no part.
 
     A file is read when it is new, or its size or date have changed: ten thousand files are listed
     in less than a second. Of files above 16 MiB, their size and blocks spread over them are read.
 
     Args:
-        root: the folder.
+        root: the folder, or a single file.
         memory: folder that remembers what was read.
 
     Raises:
@@ -75,8 +75,10 @@ def _content(path: str, size: int) -> str:
         return ""
 
 
-def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _files(root: Path | str) -> Iterator[tuple[str, os.stat_result]]:
     """Paths and states of the files that count, in order."""
+    if os.path.isfile(root):
+        yield str(root), os.stat(root)
     seen: set[str] = set()
     for folder, names, files in os.walk(root, onerror=_refuse, followlinks=True):
         real = os.path.realpath(folder)

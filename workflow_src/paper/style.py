@@ -1,7 +1,6 @@
 """One style for all figures: readable in print and by the colour-blind, as pdf and png."""
 
 import logging
-import os
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +10,8 @@ import matplotlib.pyplot as plt  # noqa: E402 - the backend must be chosen first
 import numpy as np  # noqa: E402
 from matplotlib.axis import Axis  # noqa: E402
 from matplotlib.ticker import LogFormatter  # noqa: E402
+
+from workflow_src.common.outputs import whole_file  # noqa: E402
 
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
@@ -43,11 +44,9 @@ def log_scale(*axes: Axis) -> None:
 
 def save(figure: plt.Figure, output: Path) -> None:
     """Write output.pdf and output.png, each whole or not at all, the same bytes every time."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
-        beside = output.with_name(f".{output.name}.partial{suffix}")
-        figure.savefig(beside, metadata=metadata)
-        os.replace(beside, output.with_suffix(suffix))
+        with whole_file(output.with_suffix(suffix)) as beside:
+            figure.savefig(beside, metadata=metadata)
     plt.close(figure)
 
 
