@@ -6,6 +6,8 @@
 # make test-environments  trains in the container's root and in a conda environment: root only, long
 # make test-survival   kills a small study 20 times and compares it with an undisturbed one: long
 #                      (writes results/survival.md; docs/survival.md is kept by hand)
+# make test-faults     lets disk and clock fail under single steps: needs a C compiler
+#                      (writes results/faults.md; docs/survival.md is kept by hand)
 # make fuzz            draws new hostile configs, files and damages for an hour
 # make preflight       checks data, weights, disk, environment, GPUs and Slurm: CONFIG=...
 #                      THOROUGH=true opens all data, not a sample
@@ -35,8 +37,8 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(CORES) --dist loadgroup \
   --no-loadscope-reorder
 
-.PHONY: setup demo test test-fast fuzz test-slurm test-environments test-survival preflight \
-  check-gpu cost watch efficiency archive schema lock audit
+.PHONY: setup demo test test-fast fuzz test-slurm test-environments test-survival test-faults \
+  preflight check-gpu cost watch efficiency archive schema lock audit
 
 setup: $(VENV)/installed
 
@@ -109,6 +111,12 @@ test-environments: setup
 test-survival: setup
 	@PYTHONPATH=. $(VENV)/bin/python tests/survival.py --cores $(CORES) \
 	  --work "$$(mktemp -d)" --table results/survival.md
+
+test-faults: setup
+	@place=$$(mktemp -d) && cc -shared -fPIC -O1 -Wall -o $$place/faults.so tests/faults.c -ldl && \
+	  OMP_NUM_THREADS=1 PYTHONPATH=. LD_PRELOAD=$$place/faults.so \
+	  unshare --map-root-user --mount $(VENV)/bin/python tests/faults.py \
+	  --work $$place/work --table results/faults.md
 
 schema: setup
 	@$(VENV)/bin/python -m workflow_src.write_schema

@@ -5,7 +5,6 @@ import random
 import pytest
 import torch
 
-from workflow_src.common.errors import InputError
 from workflow_src.common.resumable import CsvLog, State
 
 
@@ -45,8 +44,18 @@ def test_a_kill_between_the_renames_leaves_the_one_before(state):
     assert state.load()["step"] == 20
 
 
-@pytest.mark.parametrize("content", ["step,loss\nx,1\n", "loss\n1\n", "step,loss\n\0\n"])
-def test_a_damaged_log_is_named(tmp_path, content):
-    (tmp_path / "log.csv").write_text(content)
-    with pytest.raises(InputError, match=r"log\.csv is damaged: remove .*, and the training"):
-        CsvLog(tmp_path / "log.csv", 5)
+@pytest.mark.parametrize("harm", ["torn", "gone", "further"])
+def test_a_resumed_log_is_whole_whatever_lies_there(tmp_path, harm):
+    """A full disk may leave half a row: 1 of a step 15, which looks like an earlier one."""
+    file, first = tmp_path / "log.csv", CsvLog(tmp_path / "log.csv")
+    for step in (5, 10):
+        first.add({"step": step, "loss": 1 / step, "dice": None})
+    kept = first.state_dict()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.open("a").write("15,0.2,\n20,0.1,\n" if harm == "further" else "1")
+    again = CsvLog(file)
+    again.load_state_dict(kept)
+    again.add({"step": 15, "loss": 0.5, "dice": 0.25})
+    assert file.read_text() == "step,loss,dice\n5,0.2,\n10,0.1,\n15,0.5,0.25\n"

@@ -19,7 +19,7 @@ def results(tmp_path) -> Path:
     done = tmp_path / "models/polyps/nnunet-real/seed0/fold_0"
     for folder in (at_work, done):
         folder.mkdir(parents=True)
-    log = CsvLog(at_work / "log.csv", 0)
+    log = CsvLog(at_work / "log.csv")
     for step in (1, 2):
         log.add({"step": step, "loss": 1 / step, "grad_norm": 3.0})
     (at_work / "log.csv").open("a").write("3,0.2")  # half a row

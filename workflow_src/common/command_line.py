@@ -7,6 +7,7 @@ import gc
 import inspect
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,16 @@ FILE_ERRORS = {
     errno.ENOTDIR: "a part of the path is a file: give another path",
     errno.EIO: "the disk fails to read or write: check it, then start again",
     errno.EROFS: "the file system is read-only: move results/ to one that can be written",
+    errno.EFBIG: "it would be larger than the file system or a limit of yours (ulimit -f) allows: "
+    "move results/ to a larger disk, or lift the limit",
+    errno.ESTALE: "the network file system has lost it: start again",
 }
+# What libraries tell of a file that they could not write, in words of their own or after it.
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG, errno.ESTALE)
+NUMBERED = re.compile(r"\bos error (\d+)\b")  # safetensors
+HALF_WRITTEN = re.compile(
+    r"requested and \d+ written|unexpected pos \d+ vs|iostream error"  # numpy, PyTorch
+)
 # Imports make a million objects that stay. Looking for garbage among them every 700, as Python
 # does, takes a quarter of a start; every 100,000, nothing that can be measured.
 GARBAGE_THRESHOLDS = (100_000, 50, 50)
@@ -54,11 +64,34 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(f"error: {one_line(error)}")
     except (InputError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in FILE_ERRORS:
+    except Exception as error:
+        line = of_the_system(error)
+        if line is None:
             raise
-        sys.exit(f"error: {error.filename or 'a file'}: {FILE_ERRORS[error.errno]}")
+        sys.exit(f"error: {line}")
     succeeded.append(True)
+
+
+def of_the_system(error: BaseException) -> str | None:
+    """What the system refused, and the remedy; None if the error is of another kind."""
+    if isinstance(error, OSError) and (error.filename or error.errno in FILE_ERRORS):
+        remedy = FILE_ERRORS.get(
+            error.errno or 0, f"{error.strerror}: check the path and the disk, then start again"
+        )
+        return f"{error.filename or 'a file'}: {remedy}"
+    if number := NUMBERED.search(str(error)):
+        return of_the_system(OSError(int(number[1]), os.strerror(int(number[1]))))
+    earlier = error.__cause__ or error.__context__
+    while earlier is not None:
+        if isinstance(earlier, OSError) and earlier.errno in OF_THE_DISK:
+            return of_the_system(earlier)
+        earlier = earlier.__cause__ or earlier.__context__
+    if HALF_WRITTEN.search(str(error)):
+        return (
+            "a file could not be written whole: the disk is full, or fails; free some space, or "
+            "move results/ to another one"
+        )
+    return None
 
 
 def _leave(succeeded: list[bool]) -> None:

@@ -26,15 +26,13 @@ class Journal:
     """
 
     def __init__(self, file: Path | None, every: int, rows=lambda step: "?"):
-        self.file, self.every, self.rows = file, every, rows
+        self.every, self.rows = every, rows
         self._waiting: list[tuple[int, dict[str, Tensor | float]]] = []
         self._steps = 0  # noted so far
-        self._csv: CsvLog | None = None
+        self._csv = CsvLog(file) if file else None
 
     def add(self, step: int, scalars: dict[str, Tensor | float]) -> None:
         """Note the scalars of a step (counted from 0); writes a row when one is due."""
-        if self.file and self._csv is None:
-            self._csv = CsvLog(self.file, self._steps)  # drops rows past the last checkpoint
         self._waiting.append((step, scalars))
         self._steps = step + 1
         if (step + 1) % self.every == 0:
@@ -77,7 +75,7 @@ class Journal:
         return names, values
 
     def state_dict(self) -> dict:
-        """What is waiting for its row, so that no row depends on when a checkpoint was made.
+        """The rows, and what is waiting for one: none depends on when a checkpoint was made.
 
         Raises:
             FloatingPointError: as `flush` does, so that no checkpoint is kept past a NaN.
@@ -87,8 +85,11 @@ class Journal:
             names, values = self._table()
             rows = [dict(zip(names, row, strict=True)) for row in values.tolist()]
             waiting = list(zip([step for step, _ in self._waiting], rows, strict=True))
-        return {"steps": self._steps, "waiting": waiting}
+        log = self._csv.state_dict() if self._csv else {}
+        return {"steps": self._steps, "waiting": waiting, "log": log}
 
     def load_state_dict(self, state: dict) -> None:
         """Wait on with what a checkpoint kept."""
         self._steps, self._waiting = state["steps"], list(state["waiting"])
+        if self._csv:
+            self._csv.load_state_dict(state["log"])

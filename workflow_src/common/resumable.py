@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_src.common.code_hash import code_hash
-from workflow_src.common.errors import InputError
 from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.lease import Lease
@@ -85,9 +84,7 @@ class State:
             if not file.is_file():
                 continue
             try:
-                with zipfile.ZipFile(file) as parts:  # PyTorch does not look at their checksums
-                    if parts.testzip():
-                        raise zipfile.BadZipFile
+                check_parts(file)
                 payload = torch.load(file, map_location="cpu", mmap=mapped, weights_only=True)
                 print(f"resumed from {file} at step {payload['step']}")
                 return payload
@@ -113,32 +110,46 @@ class State:
         self.lease.release()
 
 
+def check_parts(checkpoint: Path) -> None:
+    """Compare the parts of a checkpoint with their checksums, at which PyTorch does not look.
+
+    Raises:
+        Exception: of what kind depends on where a reader stumbled, if it is damaged.
+    """
+    with zipfile.ZipFile(checkpoint) as parts:
+        if parts.testzip():
+            raise zipfile.BadZipFile
+
+
 class CsvLog:
-    """A log with a row per logged step; on resuming, rows past the checkpoint are dropped.
+    """A log with a row per logged step. Checkpoints hold the rows too: the file is for readers.
+
+    A training that is resumed writes its file anew, whatever a kill or a full disk left of it.
 
     Args:
         path: the file.
-        step: the step resumed from; 0 begins anew.
     """
 
-    def __init__(self, path: Path, step: int):
-        try:
-            rows = list(csv.DictReader(path.open())) if step and path.is_file() else []
-            self._kept = [row for row in rows if int(row["step"]) <= step]
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise InputError(
-                f"{path} is damaged: remove {path.parent}, and the training starts again"
-            ) from error
+    def __init__(self, path: Path):
         self.path = path
+        self._rows: list[dict[str, str | int | None]] = []
         self._writer: csv.DictWriter | None = None
 
     def add(self, row: Mapping[str, float | int | None]) -> None:
         """Append a row; the first row names the columns. None leaves its place empty."""
+        written = {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
+        self._rows.append(written)
         if self._writer is None:
-            file = self.path.open("w", buffering=1)
-            self._writer = csv.DictWriter(file, list(row))
+            self._writer = csv.DictWriter(self.path.open("w", buffering=1), list(written))
             self._writer.writeheader()
-            self._writer.writerows(self._kept)
-        self._writer.writerow(
-            {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-        )
+            self._writer.writerows(self._rows)
+        else:
+            self._writer.writerow(written)
+
+    def state_dict(self) -> dict:
+        """The rows, as they were written."""
+        return {"rows": self._rows}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on after the rows that a checkpoint kept."""
+        self._rows = list(state["rows"])

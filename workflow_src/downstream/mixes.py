@@ -188,5 +188,6 @@ def publish(made: Path, content: Path) -> None:
         shutil.copyfile(made / file, content / file)
     name = "checkpoint_final.pth"
     checkpoint = load_checkpoint(made / "fold_0" / name)
-    torch.save({key: checkpoint[key] for key in PREDICTION}, fold / name)
+    with open(fold / name, "wb") as file:
+        torch.save({key: checkpoint[key] for key in PREDICTION}, file)
     shutil.copyfile(made / "fold_0" / "log.csv", content / "log.csv")

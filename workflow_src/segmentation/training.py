@@ -107,8 +107,10 @@ def train_segmenter(
     steps_per_epoch = math.ceil(len(train) / recipe.batch_size)
     steps = recipe.epochs * steps_per_epoch
     optimizer = make_optimizer(model, recipe, steps * len(recipe.scales))
-    best = Best()
-    parts: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "best": best}
+    best, looks = Best(), CsvLog(state.folder / "validation.csv")
+    parts: dict[str, Stateful] = {
+        "model": model, "optimizer": optimizer, "best": best, "looks": looks
+    }  # fmt: skip
 
     def rows_named(step: int) -> list[int]:
         numbers = rows_of_step(step, recipe.batch_size, len(train), seed)
@@ -117,7 +119,6 @@ def train_segmenter(
     log_every = max(1, min(steps_per_epoch, 20))
     journal = Journal(state.folder / "log.csv", log_every, rows_named)
     start = resume(state, parts, journal)
-    looks = CsvLog(state.folder / "validation.csv", start)
     network = compiled(model) if compiles(recipe, steps, device) else model
 
     def drawn(step: int) -> Drawn:
