@@ -7,6 +7,7 @@ nothing new: what it gains, more data alone gains.
 from pathlib import Path
 
 import numpy as np
+from jsonargparse.typing import PositiveFloat
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
@@ -22,7 +23,7 @@ from workflow_src.study.synthesis import Masks
 def main(
     data: Path,
     output: OutputFolder,
-    per_mask: float,
+    per_mask: PositiveFloat,
     masks: Masks,
     seed: int = 0,
 ) -> None:

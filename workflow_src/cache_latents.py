@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
@@ -15,7 +17,7 @@ def main(
     prompt: str,
     backbone: Path | None = None,
     autoencoder: Path | None = None,
-    batch: int = 16,
+    batch: PositiveInt = 16,
 ) -> None:
     """Cache the latents of a prepared set's training rows.
 

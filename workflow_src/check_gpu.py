@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
 from workflow_src.common.outputs import write_json
@@ -23,13 +25,13 @@ def main(
     output: Path = Path("results/gpu"),
     device: Literal["cpu", "cuda"] = "cuda",
     stages: list[str] | None = None,
-    size: int = 384,
-    light: int = 512,
-    batch: int | None = None,
+    size: PositiveInt = 384,
+    light: PositiveInt = 512,
+    batch: PositiveInt | None = None,
     micro_batches: list[int] = [4, 8, 16, 32],  # noqa: B006
-    steps: int | None = None,
-    width: float = 1.0,
-    rounds: int = 3,
+    steps: PositiveInt | None = None,
+    width: PositiveFloat = 1.0,
+    rounds: PositiveInt = 3,
 ) -> None:
     """Print a table and write it as <device>.json; ends with 1 if a stage fails or is wrong.
 

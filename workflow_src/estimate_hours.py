@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.code_hash import ROOT
 from workflow_src.common.command_line import run
 from workflow_src.readiness.gpu_memory import in_words
@@ -10,7 +12,7 @@ from workflow_src.readiness.work import DOUBT, EFFICIENCY, Kind, device_named
 from workflow_src.study.loading import load_study
 
 
-def main(configfiles: list[Path], device: Kind = "a100", gpus: int = 4) -> None:
+def main(configfiles: list[Path], device: Kind = "a100", gpus: PositiveInt = 4) -> None:
     """Print a Markdown table, and what it assumes.
 
     Hours are measured where a job is done, else follow from what it computes: from the images a

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from jsonargparse.typing import PositiveInt
 
 from workflow_src.common.command_line import run
 from workflow_src.common.hashing import file_sha256
@@ -13,7 +14,9 @@ from workflow_src.data.prepared import PreparedSet
 from workflow_src.metrics.features import described, extract, make_extractor
 
 
-def main(data: Path, output: OutputFolder, extractors: dict[str, dict], batch: int = 32) -> None:
+def main(
+    data: Path, output: OutputFolder, extractors: dict[str, dict], batch: PositiveInt = 32
+) -> None:
     """Extract features of all images, whatever their split.
 
     Args:

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from workflow_src.common.command_line import run
-from workflow_src.common.hashing import file_sha256
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
+from workflow_src.data.arrays import file_hashes
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -32,8 +32,7 @@ def main(backbone: Path, output: OutputFolder) -> None:
             weights = load_file(source / part / WEIGHTS)
             halves = {name: value.half() for name, value in weights.items()}
             save_file(halves, folder / part / WEIGHTS, metadata={"format": "pt"})
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        hashes = {str(path.relative_to(folder)): file_sha256(path) for path in files}
+        hashes = file_hashes(folder)
         facts = read_json(backbone) | {"sha256": hashes[f"unet/{WEIGHTS}"], "files": hashes}
         for made in (facts, facts.get("autoencoder", {})):
             made.get("provenance", {}).pop("commit", None)  # others may lack it; the hashes stay

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import write_json
@@ -35,7 +37,7 @@ def main(
     networks: dict[str, MeasuredNetwork],
     outputs: list[Path] = [],  # noqa: B006 (a list on the command line)
     plan: Path | None = None,
-    size: int = 256,
+    size: PositiveInt = 256,
     timed: bool = True,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> None:
@@ -102,6 +104,7 @@ def facts_of(
 def planned_network(plan: Path | None):
     """The network that nnU-Net planned."""
     from workflow_src.common.errors import InputError
+    from workflow_src.data.arrays import check_made
     from workflow_src.downstream import environment as nnunet
 
     if plan is None:
@@ -109,6 +112,7 @@ def planned_network(plan: Path | None):
     nnunet.set_environment(plan, threads=1)
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
+    check_made(plan / "plan.json", f"{nnunet.PLANS}.json", "dataset.json")
     plans = read_json(plan / f"{nnunet.PLANS}.json")
     inputs = len(read_json(plan / "dataset.json")["channel_names"])
     settings = plans["configurations"][nnunet.CONFIGURATION]["architecture"]

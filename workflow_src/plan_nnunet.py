@@ -3,19 +3,31 @@
 import shutil
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
-from workflow_src.downstream.cases import bytes_needed, dataset_json, preprocess_cases, write_raw
+from workflow_src.downstream.cases import (
+    bytes_needed,
+    dataset_json,
+    preprocess_cases,
+    write_raw,
+    written,
+)
 from workflow_src.downstream.planning import plan
 from workflow_src.study.downstream import Network
 
 
 def main(
-    data: Path, output: OutputFolder, lesion: str, network: Network | None = None, threads: int = 1
+    data: Path,
+    output: OutputFolder,
+    lesion: str,
+    network: Network | None = None,
+    threads: PositiveInt = 1,
 ) -> None:
     """Plan and preprocess.
 
@@ -57,6 +69,7 @@ def main(
             "network": network.complete() if network else None,
             "plans": file_sha256(folder / f"{nnunet.PLANS}.json"),
             "cases": by_split,
+            "files": written(folder),
             "groups": {
                 n: prepared.index.case[r]
                 for n, r in zip(names, rows, strict=True)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from workflow_src.common.command_line import run
 from workflow_src.common.hashing import file_sha256
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import read_facts
 from workflow_src.common.outputs import OutputFolder, whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import check_made, file_hashes
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.planning import plan_preset
 from workflow_src.study.downstream import Network, Preset
@@ -22,7 +23,8 @@ def main(plan: Path, output: OutputFolder, preset: Preset, network: Network | No
         preset: the preset.
         network: replaces the planned network.
     """
-    facts = read_json(plan / "plan.json")
+    check_made(plan / "plan.json", "dataset.json", "dataset_fingerprint.json")
+    facts = read_facts(plan / "plan.json", "dataset")
     name = facts["dataset"]
     with whole_folder(output, "plan.json") as folder:
         nnunet.set_environment(folder, threads=2)  # planning crashes with 0 workers
@@ -37,6 +39,7 @@ def main(plan: Path, output: OutputFolder, preset: Preset, network: Network | No
         shutil.copyfile(plan / "dataset.json", folder / "dataset.json")
         write_json(folder / f"{nnunet.PLANS}.json", plans)
         facts |= {
+            "files": file_hashes(folder),
             "preset": preset,
             "network": network.complete() if network else None,
             "plans": file_sha256(folder / f"{nnunet.PLANS}.json"),

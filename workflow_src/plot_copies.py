@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.json_files import read_json
 from workflow_src.data.prepared import PreparedSet
@@ -15,7 +17,7 @@ def main(
     fidelity: dict[str, list[Path]],
     extractor: str,
     output: Path,
-    pairs: int = 4,
+    pairs: PositiveInt = 4,
 ) -> None:
     """Draw the closest pairs.
 

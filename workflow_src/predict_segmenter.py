@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
@@ -20,7 +21,7 @@ def main(
     data: Path,
     output: OutputFolder,
     split: Literal["train", "val", "test"] = "test",
-    batch: int = 16,
+    batch: PositiveInt = 16,
 ) -> None:
     """Predict a prepared set.
 

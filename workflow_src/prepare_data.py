@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.outputs import OutputFolder
 from workflow_src.data.preparation import prepare
@@ -9,7 +11,11 @@ from workflow_src.study.reading import Reading
 
 
 def main(
-    root: Path, output: OutputFolder, reading: Reading, size: int | None = None, threads: int = 1
+    root: Path,
+    output: OutputFolder,
+    reading: Reading,
+    size: PositiveInt | None = None,
+    threads: PositiveInt = 1,
 ) -> None:
     """Prepare a raw set.
 

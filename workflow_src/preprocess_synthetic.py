@@ -3,16 +3,19 @@
 import shutil
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.json_files import read_json
 from workflow_src.common.outputs import OutputFolder, require_space, whole_folder, write_json
 from workflow_src.common.provenance import provenance
+from workflow_src.data.arrays import check_made
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.downstream import environment as nnunet
-from workflow_src.downstream.cases import bytes_needed, preprocess_cases, write_raw
+from workflow_src.downstream.cases import bytes_needed, preprocess_cases, write_raw, written
 
 
-def main(data: Path, plan: Path, output: OutputFolder, threads: int = 1) -> None:
+def main(data: Path, plan: Path, output: OutputFolder, threads: PositiveInt = 1) -> None:
     """Preprocess synthetic images.
 
     Args:
@@ -22,6 +25,7 @@ def main(data: Path, plan: Path, output: OutputFolder, threads: int = 1) -> None
         threads: processes to use.
     """
     prepared = PreparedSet(data)
+    check_made(plan / "plan.json", f"{nnunet.PLANS}.json", "dataset.json")
     rows = prepared.rows("train")
     require_space(output, bytes_needed(prepared, rows), str(output))
     with whole_folder(output, "cases.json") as folder:
@@ -42,6 +46,7 @@ def main(data: Path, plan: Path, output: OutputFolder, threads: int = 1) -> None
         facts = {
             "data": prepared.meta["sha256"],
             "cases": names,
+            "files": written(folder),
             "provenance": provenance("workflow_src.preprocess_synthetic"),
         }
         write_json(folder / "cases.json", facts)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
@@ -29,7 +30,7 @@ def main(
     recipe: SamplingRecipe,
     seed: int = 0,
     shard: int = 0,
-    shards: int = 1,
+    shards: PositiveInt = 1,
 ) -> None:
     """Sample every `shards`-th image of the set; images done before a kill are kept.
 
@@ -74,12 +75,15 @@ def main(
     content = state.folder / "content"
     content.mkdir(exist_ok=True)
     file, done_file = content / "images.npy", state.folder / "done"
-    done = int(done_file.read_text()) if done_file.is_file() and file.is_file() else 0
     shape = (len(numbers), side, side, channels)
     images: Any  # a memory map, unless it is empty
-    if done:
-        images = np.lib.format.open_memmap(file, mode="r+")
-    else:
+    try:
+        images, done = np.lib.format.open_memmap(file, mode="r+"), int(done_file.read_text())
+        begun = images.shape == shape
+    except (FileNotFoundError, ValueError):  # at first, or where a disk that failed left no more
+        begun = False
+    if not begun:
+        done = 0
         require_space(content, int(np.prod(shape)) + len(numbers) * side**2, f"the set in {output}")
         images = reserved_array(file, shape)
     masks = prepared.masks[rows[conditioning_masks(count, len(rows))[numbers]]]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jsonargparse.typing import PositiveInt
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
@@ -23,7 +24,7 @@ def main(
     floors: Path,
     output: Path,
     extractors: dict[str, dict],
-    batch: int = 32,
+    batch: PositiveInt = 32,
 ) -> None:
     """Score fidelity.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jsonargparse.typing import PositiveFloat
 
 from workflow_src.common.command_line import run
 from workflow_src.common.errors import InputError
@@ -16,7 +17,7 @@ from workflow_src.metrics.floors import floor, sizes
 from workflow_src.metrics.neighbours import copies, nearest_of
 
 
-def main(data: Path, features: Path, output: OutputFolder, per_mask: float = 1.0) -> None:
+def main(data: Path, features: Path, output: OutputFolder, per_mask: PositiveFloat = 1.0) -> None:
     """Score the training images' halves against each other, and test against training images.
 
     Args:

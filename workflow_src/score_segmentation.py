@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jsonargparse.typing import PositiveFloat
 from tqdm import tqdm
 
 from workflow_src.common.command_line import run
@@ -83,7 +84,7 @@ def main(
     predictions: Path,
     real: Path,
     output: OutputFolder,
-    tolerance: float | None = None,
+    tolerance: PositiveFloat | None = None,
 ) -> None:
     """Score predictions.
 

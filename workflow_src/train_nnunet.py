@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from jsonargparse.typing import PositiveInt
+
 from workflow_src.common.command_line import run
 from workflow_src.common.hashing import file_sha256
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import read_facts
 from workflow_src.common.outputs import OutputFolder, write_json
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
 from workflow_src.downstream import environment as nnunet
-from workflow_src.downstream.checkpoints import load_checkpoint
+from workflow_src.downstream.checkpoints import dropped, load_checkpoint
 from workflow_src.downstream.mixes import assemble, choose_cases, publish
 from workflow_src.study.downstream import Mix, NnunetRecipe
 
@@ -25,8 +27,8 @@ def main(
     resenc: Path | None = None,
     judged: Path | None = None,
     seed: int = 0,
-    threads: int = 1,
-    gpus: int = 1,
+    threads: PositiveInt = 1,
+    gpus: PositiveInt = 1,
 ) -> None:
     """Train nnU-Net.
 
@@ -49,7 +51,7 @@ def main(
     facts |= {"recipe": recipe.complete(), "seed": seed}
     state = State(output, "recipe.json", SCRIPT, facts)
     nnunet.set_environment(state.folder, threads)
-    name = read_json(plan / "plan.json")["dataset"]
+    name = read_facts(plan / "plan.json", "dataset")["dataset"]
     preprocessed = state.folder / "preprocessed" / name
     assemble(plan, synthetic, preprocessed, cases, recipe, seed, resenc)
 
@@ -59,7 +61,8 @@ def main(
     made = state.folder / "results" / name
     made = made / f"{nnunet.TRAINER}__{nnunet.PLANS}__{nnunet.CONFIGURATION}"
     for checkpoint in sorted(made.glob("fold_*/checkpoint_*.pth")):
-        load_checkpoint(checkpoint)  # what nnU-Net would go on from is refused in one line
+        if not dropped(checkpoint):
+            load_checkpoint(checkpoint)  # what nnU-Net would go on from is refused in one line
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run_training(
         name, nnunet.CONFIGURATION, nnunet.FOLD, nnunet.TRAINER, nnunet.PLANS,

@@ -3,21 +3,23 @@
 import time
 from pathlib import Path
 
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
 from workflow_src.common.code_hash import ROOT
 from workflow_src.common.command_line import run
 from workflow_src.readiness.following import Follower
 from workflow_src.readiness.hours import cost_of, planned
 from workflow_src.readiness.progress import marked, summary
-from workflow_src.readiness.work import Kind, device_named
+from workflow_src.readiness.work import device_named
 from workflow_src.study.loading import load_study
 
 
 def main(
     configfiles: list[Path],
-    device: Kind = "a100",
-    gpus: int = 4,
+    device: str = "a100",
+    gpus: PositiveInt = 4,
     port: int = 6006,
-    every: float = 30.0,
+    every: PositiveFloat = 30.0,
     once: bool = False,
 ) -> None:
     """Print a page again and again, until Ctrl-C, and serve the curves on this machine.

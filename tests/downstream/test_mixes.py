@@ -1,16 +1,18 @@
 """Mixes beyond "real + synthetic": the augmented control, synthetic only, and parts of a round."""
 
 import json
+import pickle
 from copy import deepcopy
 
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, hashed
 
 from workflow_src import augment_real, train_nnunet
 from workflow_src.common.errors import InputError
 from workflow_src.data.prepared import PreparedSet
+from workflow_src.downstream.cases import ENDINGS, written
 from workflow_src.downstream.mixes import part_of
 from workflow_src.study.configuration import merged, validated
 from workflow_src.study.downstream import Mix, NnunetRecipe
@@ -71,15 +73,16 @@ def plan_and_made(tmp_path):
         (plan, "plan.json", {"plans": "p", "cases": cases, "groups": groups}),
         (made, "cases.json", {"cases": [f"synthetic_{n:06d}" for n in range(12)]}),
     ):
-        facts["data"] = {}
         (folder / "cases").mkdir(parents=True)
-        (folder / name).write_text(json.dumps(facts))
         for case in facts["cases"]["train"] + real[8:] if folder == plan else facts["cases"]:
-            for ending in (".b2nd", "_seg.b2nd", ".pkl"):
-                (folder / "cases" / f"{case}{ending}").touch()
-    for name in ("dataset.json", "dataset_fingerprint.json"):
-        (plan / name).write_text("{}")
-    (plan / "nnUNetPlans.json").write_text(json.dumps(plans))
+            for ending in ENDINGS:
+                (folder / "cases" / f"{case}{ending}").write_bytes(pickle.dumps({}))
+        if folder == plan:
+            for file in ("dataset.json", "dataset_fingerprint.json"):
+                (plan / file).write_text("{}")
+            (plan / "nnUNetPlans.json").write_text(json.dumps(plans))
+        facts |= {"data": {}, "files": written(folder)}
+        (folder / name).write_text(json.dumps(facts))
     return plan, made
 
 
@@ -137,7 +140,8 @@ def judged(tmp_path):
     folder.mkdir()
     dice = "".join(f"s{n},{0.9 if n % 3 == 0 else 0.4}\n" for n in range(12))
     (folder / "metrics.csv").write_text(f"stem,dice\n{dice}")
-    (folder / "metrics.json").write_text(json.dumps({"data": {}}))
+    facts = {"data": {}} | hashed(folder, "metrics.csv")
+    (folder / "metrics.json").write_text(json.dumps(facts))
     return folder
 
 
@@ -159,6 +163,14 @@ def test_scores_that_keep_nothing_or_are_of_other_images_are_refused(plan_and_ma
         train_nnunet.choose_cases(plan, Mix(method="law", found=0.7), made)
     (judged / "metrics.json").write_text(json.dumps({"data": {"images.npy": "other"}}))
     with pytest.raises(InputError, match="of other images"):
+        train_nnunet.choose_cases(plan, Mix(method="law", found=0.7), made, judged=judged)
+
+
+def test_scores_that_were_cut_are_refused(plan_and_made, judged):
+    plan, made = plan_and_made
+    lines = (judged / "metrics.csv").read_text().splitlines(keepends=True)
+    (judged / "metrics.csv").write_text("".join(lines[:3]))
+    with pytest.raises(InputError, match=r"metrics\.csv was changed or damaged"):
         train_nnunet.choose_cases(plan, Mix(method="law", found=0.7), made, judged=judged)
 
 

@@ -11,9 +11,9 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, auto_cli
 from pydantic import ValidationError
 
 from workflow_src.common.errors import InputError
@@ -41,9 +41,23 @@ NUMBERED = re.compile(r"\bos error (\d+)\b")  # safetensors
 HALF_WRITTEN = re.compile(
     r"requested and \d+ written|unexpected pos \d+ vs|iostream error"  # numpy, PyTorch
 )
+# What jsonargparse and pydantic tell beside what is wrong.
+NOISE = re.compile(
+    r"Parser key |Unable to load config|Errors:|Subtypes: \[.*\]|Given value type: .*"
+    r"|Does not validate against any of the Union subtypes|- Expected a <class 'NoneType'>"
+    r"|\d+ validation errors? for \S+|\[type=\w+, .*?\]|For further information visit \S+"
+)
 # Imports make a million objects that stay. Looking for garbage among them every 700, as Python
 # does, takes a quarter of a start; every 100,000, nothing that can be measured.
 GARBAGE_THRESHOLDS = (100_000, 50, 50)
+
+
+class OneLineParser(ArgumentParser):
+    """Says what is wrong with an option in one line, without the usage before it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        told = " ".join(NOISE.sub("", message).split())
+        self.exit(2, f"error: {told}; --help tells all options\n")
 
 
 def run(main: Callable[..., None]) -> None:
@@ -59,7 +73,7 @@ def run(main: Callable[..., None]) -> None:
         atexit.register(_leave, succeeded)
     try:
         require_gpus()
-        auto_cli(claiming(main), as_positional=False)
+        auto_cli(claiming(main), as_positional=False, parser_class=OneLineParser)
     except ValidationError as error:  # what no option alone is wrong in
         sys.exit(f"error: {one_line(error)}")
     except (InputError, FloatingPointError) as error:

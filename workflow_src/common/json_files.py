@@ -26,6 +26,16 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_facts(path: Path, *keys: str) -> dict:
+    """A JSON file's content, which has some keys.
+
+    Raises:
+        InputError: as `facts_of`.
+    """
+    with facts_of(path) as facts:
+        return {key: facts[key] for key in keys} | facts
+
+
 @contextmanager
 def facts_of(path: Path) -> Iterator[dict]:
     """A JSON file's content, to be taken apart in the block: what it lacks there is named.

@@ -126,8 +126,8 @@ def _check(file: Path) -> None:
 
 def _release(file: Path, over: threading.Event, process: int) -> None:
     over.set()
-    if process == os.getpid() and _is_ours(_read(file)):  # a forked process gives nothing back
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if process == os.getpid() and _is_ours(_read(file)):  # a forked process gives nothing back
             file.unlink()
 
 

@@ -91,6 +91,12 @@ def opened_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Hex digests of all files in a folder, by their paths in it: what its marker tells of them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): file_sha256(path) for path in files}
+
+
 def large_sha256(files: list[Path]) -> dict[str, str]:
     """What `check_file` compares of files that are too large to be hashed whole, by name."""
     return {p.name: spread_sha256(p, BLOCK) for p in files if p.stat().st_size > WHOLE}

@@ -91,11 +91,17 @@ class PreparedSet:
             )
         with facts_of(meta) as facts:
             self.meta: dict = facts
+            version = facts["format"]
             self.channels: int = facts["channels"]
             self.size: int | None = facts["size"]  # None: native sizes
             count: int = facts["images"]
             self._sha256: dict[str, str] = dict(facts["sha256"])
             check_file(self.folder / "index.csv", self._sha256["index.csv"])
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{self.folder} is a prepared set of format {version}, and this version of the "
+                f"workflow reads {FORMAT_VERSION}: remove it and make it again"
+            )
         self.index = pd.read_csv(
             self.folder / "index.csv",
             dtype={"stem": str, "source": str, "case": str, "duplicate_of": str},

@@ -2,16 +2,56 @@
 
 import multiprocessing
 import os
+import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from workflow_src.common.errors import InputError
+from workflow_src.common.json_files import read_json
+from workflow_src.common.outputs import write_json
+from workflow_src.data.arrays import check_file, check_made, file_hashes, file_sha256
 from workflow_src.data.prepared import PreparedSet
 
 CHANNELS = {1: {"0": "CT"}, 3: {"0": "R", "1": "G", "2": "B"}}  # CT has its own normalisation
+
+
+ENDINGS = (".b2nd", "_seg.b2nd", ".pkl")  # of a preprocessed case's files
+
+
+ARRAYS = ("ndarray", "dtype", "_reconstruct", "scalar")  # by numpy's names, when pickled
+HASHES = "hashes.json"  # of the cases, beside them: a marker that held them all would be too large
+
+
+class _Plain(pickle.Unpickler):
+    """Takes numbers, texts, containers and numpy's arrays, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "numpy" and name in ARRAYS:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def check_properties(file: Path) -> None:
+    """See that a case's properties are data: nnU-Net unpickles them, which would run any code.
+
+    Raises:
+        InputError: if not.
+    """
+    try:
+        with open(file, "rb") as opened:
+            _Plain(opened).load()
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # of what kind depends on where a reader stumbled
+        raise InputError(
+            f"{file} is damaged, or holds code that loading it would run: remove its folder and "
+            "preprocess the cases again"
+        ) from error
 
 
 def case_name(kind: str, row: int) -> str:
@@ -100,11 +140,32 @@ def preprocess_cases(
             pass
 
 
-def link_cases(names: list[str], source: Path, target: Path) -> None:
-    """Hard-link preprocessed cases into another folder, or copy them across disks."""
+def written(folder: Path) -> dict[str, str]:
+    """Write hashes.json of the cases in a folder; out come the hashes of the files beside it."""
+    write_json(folder / HASHES, file_hashes(folder / "cases"))
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def link_cases(names: list[str], marker: Path, target: Path) -> None:
+    """Hard-link preprocessed cases into another folder, or copy them across disks.
+
+    Args:
+        names: identifiers of the cases.
+        marker: the json file of the step that preprocessed them, into cases/ beside it.
+        target: the folder.
+
+    Raises:
+        InputError: if a file is not the one that was written, or holds code.
+    """
+    check_made(marker, HASHES)
+    hashes = read_json(marker.with_name(HASHES))
     for name in names:
-        for ending in (".b2nd", "_seg.b2nd", ".pkl"):
-            file, place = source / f"{name}{ending}", target / f"{name}{ending}"
+        for ending in ENDINGS:
+            file = marker.parent / "cases" / f"{name}{ending}"
+            place = target / file.name
+            check_file(file, hashes[file.name])
+            if ending == ".pkl":
+                check_properties(file)
             if place.exists():
                 continue
             try:

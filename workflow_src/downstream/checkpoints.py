@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_src.common.errors import InputError
+from workflow_src.common.resumable import check_parts
 
 
 def allow_numbers() -> None:
@@ -15,6 +16,20 @@ def allow_numbers() -> None:
     kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdg"]
     restored: Any = np.float64(0).__reduce__()[0]  # the function that makes a number of its bytes
     torch.serialization.add_safe_globals([restored, np.dtype, *kinds])
+
+
+def dropped(file: Path) -> bool:
+    """Remove an unfinished training's checkpoint that is damaged: it goes on from the one before.
+
+    nnU-Net keeps the latest and the best, and begins anew without either.
+    """
+    try:
+        check_parts(file)
+    except Exception:  # of what kind depends on where a reader stumbled
+        print(f"{file} is damaged: going on from what was there before it")
+        file.unlink()
+        return True
+    return False
 
 
 def load_checkpoint(file: Path) -> dict:

@@ -1,6 +1,5 @@
 """Which cases a mix trains on, laid out as nnU-Net reads them; and what of a training is kept."""
 
-import csv
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -8,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from workflow_src.common.errors import InputError
-from workflow_src.common.json_files import read_json
+from workflow_src.common.json_files import read_facts, read_json
 from workflow_src.common.outputs import write_json
+from workflow_src.data.arrays import check_made
+from workflow_src.data.tables import read_table
 from workflow_src.downstream import environment as nnunet
 from workflow_src.downstream.cases import link_cases
 from workflow_src.downstream.checkpoints import load_checkpoint
@@ -49,8 +50,8 @@ def choose_cases(
         InputError: if the mix asks for synthetic images that are not there, or for none, or for a
             preset that was not planned, or for scores that are not those images'.
     """
-    real = read_json(plan / "plan.json")
-    by = read_json(resenc / "plan.json") if resenc else real
+    real = read_facts(plan / "plan.json", "data", "cases", "groups", "plans")
+    by = read_facts(resenc / "plan.json", "data", "plans") if resenc else real
     if by.get("preset") != mix.resenc:
         raise InputError(
             f"the mix has the preset {mix.resenc} but {resenc or plan} was planned by "
@@ -66,7 +67,7 @@ def choose_cases(
     if mix.method:
         if synthetic is None:
             raise InputError(f"the mix has images of {mix.method}: give --synthetic")
-        made = read_json(synthetic / "cases.json")
+        made = read_facts(synthetic / "cases.json", "data", "cases")
         wanted = round(mix.ratio * images)
         if wanted > len(made["cases"]):
             raise InputError(
@@ -118,10 +119,9 @@ def found_again(names: list[str], made: dict, judged: Path | None, least: float)
     """
     if judged is None:
         raise InputError("the mix keeps images whose masks are found: give --judged")
-    if read_json(judged / "metrics.json")["data"] != made["data"]:
+    if read_facts(judged / "metrics.json", "data")["data"] != made["data"]:
         raise InputError(f"the scores in {judged} are of other images: score them again")
-    with (judged / "metrics.csv").open(newline="") as file:
-        dice = [float(row["dice"]) for row in csv.DictReader(file)]
+    dice = read_table(judged / "metrics.csv", "dice", marker="metrics.json").dice
     found = dict(zip(made["cases"], dice, strict=True))
     kept = [name for name in names if found[name] >= least]
     if not kept:
@@ -153,6 +153,8 @@ def assemble(
     resenc: Path | None = None,
 ) -> None:
     """Lay out nnU-Net's preprocessed folder of a mix: linked cases, plan, explicit split."""
+    check_made((resenc or plan) / "plan.json", f"{nnunet.PLANS}.json")
+    check_made(plan / "plan.json", "dataset.json", "dataset_fingerprint.json")
     plans = read_json((resenc or plan) / f"{nnunet.PLANS}.json")
     plans["workflow"] = {
         "epochs": recipe.epochs,
@@ -164,9 +166,10 @@ def assemble(
     stored = folder / plans["configurations"][nnunet.CONFIGURATION]["data_identifier"]
     stored.mkdir(parents=True, exist_ok=True)
     names = cases["train"] + cases["val"]
-    link_cases([n for n in names if n.startswith("real")], plan / "cases", stored)
+    link_cases([n for n in names if n.startswith("real")], plan / "plan.json", stored)
     if synthetic:
-        link_cases([n for n in names if n.startswith("synthetic")], synthetic / "cases", stored)
+        made = [n for n in names if n.startswith("synthetic")]
+        link_cases(made, synthetic / "cases.json", stored)
     for file in ("dataset.json", "dataset_fingerprint.json"):
         shutil.copyfile(plan / file, folder / file)
     write_json(folder / f"{nnunet.PLANS}.json", plans)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from workflow_src.common.json_files import read_json
+from workflow_src.data.tables import read_table
 from workflow_src.paper.measured import Runs
 from workflow_src.paper.paired import difference
 from workflow_src.paper.tables import p_text, signed
@@ -56,7 +57,7 @@ def compare_cells(first: Path, second: Path) -> pd.DataFrame:
             continue
         tables, sources = [], []
         for folder in (first, second):
-            csv = pd.read_csv(folder / "tables" / f"{path.stem}.csv")
+            csv = read_table(folder / "tables" / f"{path.stem}.csv", "row", "dataset", "column")
             csv = csv.reindex(columns=["row", "label", "dataset", "column", "mean", "text"])
             tables.append(csv.set_index(["row", "dataset", "column"]))
             content = read_json(folder / "tables" / path.name)
