@@ -32,7 +32,7 @@ def main(
     output: OutputFolder,
     prompt: str,
     recipe: SamplingRecipe,
-    size: int,
+    size: PositiveInt,
     seed: int = 0,
 ) -> None:
     """Sample an image for each mask; all of them appear at once, when the last is done.

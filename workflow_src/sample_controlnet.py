@@ -13,7 +13,7 @@ from workflow_src.common.hashing import file_sha256
 from workflow_src.common.outputs import OutputFolder, require_space, write_json, write_text
 from workflow_src.common.provenance import provenance
 from workflow_src.common.resumable import State
-from workflow_src.data.arrays import reserved_array
+from workflow_src.data.arrays import opened_array, reserved_array
 from workflow_src.data.prepared import PreparedSet
 from workflow_src.data.synthetic import conditioning_masks
 from workflow_src.study.synthesis import SamplingRecipe
@@ -78,11 +78,10 @@ def main(
     shape = (len(numbers), side, side, channels)
     images: Any  # a memory map, unless it is empty
     try:
-        images, done = np.lib.format.open_memmap(file, mode="r+"), int(done_file.read_text())
-        begun = images.shape == shape
-    except (FileNotFoundError, ValueError):  # at first, or where a disk that failed left no more
-        begun = False
-    if not begun:
+        done = int(done_file.read_text())
+        opened_array(file, shape)  # as it is: one that was cut would be made longer to write to
+        images = np.lib.format.open_memmap(file, mode="r+")
+    except (FileNotFoundError, ValueError, InputError):  # at first, or left so by a disk
         done = 0
         require_space(content, int(np.prod(shape)) + len(numbers) * side**2, f"the set in {output}")
         images = reserved_array(file, shape)

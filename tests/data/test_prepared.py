@@ -166,6 +166,13 @@ def test_a_row_less_is_refused_even_with_its_hash(copied):
         PreparedSet(copied)
 
 
+def test_a_set_of_another_format_is_named(copied):
+    meta = json.loads((copied / "meta.json").read_text())
+    (copied / "meta.json").write_text(json.dumps(meta | {"format": 0}))
+    with pytest.raises(InputError, match="of format 0, and this version .* make it again"):
+        PreparedSet(copied)
+
+
 def test_a_large_array_is_checked_by_blocks_spread_over_it(polyps_raw, tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "WHOLE", 10_000)
     monkeypatch.setattr(arrays, "BLOCK", 100)

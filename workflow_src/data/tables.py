@@ -43,6 +43,8 @@ def read_table(path: Path, *columns: str, marker: str | None = None) -> pd.DataF
     except ValueError as error:  # pandas' own errors, and of what is not text
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is damaged ({reason}): {AGAIN}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path} has rows that are longer than its headings: {AGAIN}")
     lacking = [name for name in columns if name not in table]
     if lacking:
         raise InputError(f"{path} lacks {', '.join(lacking)}: {AGAIN}")
