@@ -10,13 +10,13 @@ from workflow_src.common.command_line import run
 from workflow_src.readiness.following import Follower
 from workflow_src.readiness.hours import cost_of, planned
 from workflow_src.readiness.progress import marked, summary
-from workflow_src.readiness.work import device_named
+from workflow_src.readiness.work import Kind, device_named
 from workflow_src.study.loading import load_study
 
 
 def main(
     configfiles: list[Path],
-    device: str = "a100",
+    device: Kind = "a100",
     gpus: PositiveInt = 4,
     port: int = 6006,
     every: PositiveFloat = 30.0,

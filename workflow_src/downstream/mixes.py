@@ -191,6 +191,6 @@ def publish(made: Path, content: Path) -> None:
         shutil.copyfile(made / file, content / file)
     name = "checkpoint_final.pth"
     checkpoint = load_checkpoint(made / "fold_0" / name)
-    with open(fold / name, "wb") as file:
-        torch.save({key: checkpoint[key] for key in PREDICTION}, file)
+    with open(fold / name, "wb") as opened:
+        torch.save({key: checkpoint[key] for key in PREDICTION}, opened)
     shutil.copyfile(made / "fold_0" / "log.csv", content / "log.csv")
