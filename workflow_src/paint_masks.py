@@ -9,6 +9,7 @@ Called again, it writes the same files again, in place of all that an earlier ca
 from pathlib import Path
 
 import numpy as np
+from jsonargparse.typing import PositiveInt
 from PIL import Image
 from tqdm import tqdm
 

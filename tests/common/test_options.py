@@ -65,5 +65,5 @@ def test_a_count_of_none_is_refused(said, step, name, value):
 )
 def test_an_option_that_cannot_be_ends_in_one_line(said, options):
     given = ["--backbone=b", "--trained=t", "--output=o", "--prompt=p", "--masks=m", "--size=8"]
-    line = said("sample_controlnet", *given, *options)
+    line = said("paint_masks", *given, *options)
     assert line.startswith("error: ") and line.rstrip("\n").count("\n") == 0 and len(line) < 400
