@@ -2,13 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from conftest import hashed
+from conftest import ROOT, hashed
 
-from workflow_src import plan_nnunet
 from workflow_src.common.outputs import write_json
 from workflow_src.study.downstream import Network
 from workflow_src.study.synthesis import AutoencoderRecipe, ControlNetRecipe, DenoiserRecipe
@@ -90,10 +91,21 @@ def hostile_shell():
         yield
 
 
+def plan_nnunet(data: Path, output: Path, network: Network) -> Path:
+    """nnU-Net's plan of a prepared set, made in a process of its own.
+
+    nnU-Net lists files in a pool of forks. One that is forked off a process that has run a hundred
+    tests, and has their threads, may never end.
+    """
+    subprocess.run(
+        [sys.executable, "-m", "workflow_src.plan_nnunet", "--data", data, "--output", output,
+         "--lesion", "polyp", "--network", json.dumps(network.complete())],
+        cwd=ROOT, env=os.environ | SHELL | {"OMP_NUM_THREADS": "1"}, check=True,
+    )  # fmt: skip
+    return output
+
+
 @pytest.fixture(scope="session")
 def nnunet_plan(polyps, tmp_path_factory) -> Path:
     """The plan of the 12 polyps that are not for testing, and their preprocessed cases."""
-    folder = tmp_path_factory.mktemp("plan")
-    with mock.patch.dict(os.environ, SHELL):
-        plan_nnunet.main(polyps.folder, folder, "polyp", STAGES)
-    return folder
+    return plan_nnunet(polyps.folder, tmp_path_factory.mktemp("plan"), STAGES)

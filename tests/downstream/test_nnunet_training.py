@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from small_models import plan_nnunet
 
-from workflow_src import augment_real, plan_nnunet, preprocess_synthetic
+from workflow_src import augment_real, preprocess_synthetic
 from workflow_src.study.downstream import Mix, Network, NnunetRecipe
 
 NETWORK = Network(features=(4, 8), patch_size=32, batch_size=2)
@@ -26,7 +27,7 @@ def sources(polyps, tmp_path_factory) -> tuple[Path, Path]:
     """A plan of the real images, and preprocessed augmented ones."""
     before = dict(os.environ)
     folder = tmp_path_factory.mktemp("nnunet")
-    plan_nnunet.main(polyps.folder, folder / "plan", "polyp", NETWORK)
+    plan_nnunet(polyps.folder, folder / "plan", NETWORK)
     augment_real.main(polyps.folder, folder / "set", per_mask=1.0, masks="training")
     preprocess_synthetic.main(folder / "set", folder / "plan", folder / "augmented")
     os.environ.clear()
