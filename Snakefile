@@ -9,6 +9,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/lookups/common.smk"
+include: "rules/lookups/commands.smk"
 
 
 container: IMAGE
