@@ -77,3 +77,12 @@ def once(spec: TableSpec, kind: str) -> None:
     """Leave one training of each row."""
     for paths in spec.files[kind]["polyps"].values():
         del paths[1:]
+
+
+def add_lucky_and_unlucky(spec: TableSpec, folder: Path) -> None:
+    """Two equal models whose three trainings vary, to a table made in that folder."""
+    for row, gains in (("lucky", (0.02, 0.03, -0.005)), ("unlucky", (-0.02, 0.01, -0.01))):
+        for seed, gain in enumerate(gains):
+            write_scores(folder / "score" / row / f"seed{seed}", 0.7 + gain, 400, seed=seed)
+        spec.rows[row] = row
+        spec.files["score"]["polyps"][row] = [folder / "score" / row / name for name in SCORES]

@@ -1,7 +1,7 @@
 """What would decide a claim that is open: trainings, images and GPU-hours."""
 
 import pytest
-from claim_cases import SCORES, claim, models_and_methods, once, write_scores
+from claim_cases import add_lucky_and_unlucky, claim, models_and_methods, once
 
 from workflow_src.paper.claims import judge_all
 from workflow_src.paper.plans import plan_claims, plan_rows, plans_text
@@ -14,11 +14,7 @@ def spec(tmp_path):
 
 def test_open_claims_say_what_would_decide_them(spec, tmp_path):
     """Trainings that vary, three of each: more are needed, and each takes GPU-hours."""
-    for row, gains in (("lucky", (0.02, 0.03, -0.005)), ("unlucky", (-0.02, 0.01, -0.01))):
-        for seed, gain in enumerate(gains):
-            write_scores(tmp_path / "score" / row / f"seed{seed}", 0.7 + gain, 400, seed=seed)
-        spec.rows[row] = row
-        spec.files["score"]["polyps"][row] = [tmp_path / "score" / row / name for name in SCORES]
+    add_lucky_and_unlucky(spec, tmp_path)
     asked = claim("dice", "lucky", "above", "unlucky", least=3.0)
     results = judge_all({"one": asked}, {"3": spec}, {}, [])
     plan_claims(results, {"3": {"polyps": {"lucky": 2.0, "unlucky": 1.0}}})

@@ -120,8 +120,6 @@ def test_ademamix_warms_its_slow_average_up_over_all_steps():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_compiled_update_is_the_eager_one(precision, monkeypatch):
     # Without code generation, which takes minutes: what is traced is what a long training runs.
-    # Two levels, of which the shallow one attends, have every kind of block.
-    order = {"channels": [8, 16], "stages": [0], "grid": 8}
     as_traced = functools.partial(torch.compile, backend="aot_eager")
     monkeypatch.setattr(torch, "compile", lambda model, dynamic, mode: as_traced(model))
     draws = torch.Generator().manual_seed(0)
@@ -131,7 +129,7 @@ def test_a_compiled_update_is_the_eager_one(precision, monkeypatch):
     after = []
     for prepare in (lambda model: model, training.compiled):
         torch.manual_seed(0)
-        model = build_segmenter("order", **order)
+        model = build_segmenter("order")
         with torch.no_grad():  # attention counts only once its output is no longer zero
             for block in model.attention.values():
                 block.out_decoder.weight.fill_(0.1)
