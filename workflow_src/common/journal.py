@@ -89,7 +89,7 @@ class Journal:
         return {"steps": self._steps, "waiting": waiting, "log": log}
 
     def load_state_dict(self, state: dict) -> None:
-        """Wait on with what a checkpoint kept."""
+        """Restore what a checkpoint kept."""
         self._steps, self._waiting = state["steps"], list(state["waiting"])
         if self._csv:
             self._csv.load_state_dict(state["log"])

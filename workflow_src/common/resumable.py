@@ -124,7 +124,7 @@ def check_parts(checkpoint: Path) -> None:
 class CsvLog:
     """A log with a row per logged step. Checkpoints hold the rows too: the file is for readers.
 
-    A training that is resumed writes its file anew, whatever a kill or a full disk left of it.
+    A resumed training rewrites its file, whatever a kill or a full disk left of it.
 
     Args:
         path: the file.
@@ -151,5 +151,5 @@ class CsvLog:
         return {"rows": self._rows}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on after the rows that a checkpoint kept."""
+        """Continue after the rows that a checkpoint kept."""
         self._rows = list(state["rows"])

@@ -141,7 +141,11 @@ def preprocess_cases(
 
 
 def written(folder: Path) -> dict[str, str]:
-    """Write hashes.json of the cases in a folder; out come the hashes of the files beside it."""
+    """Write hashes.json of the cases in a folder.
+
+    Returns:
+        Hashes of the files beside the cases, that one among them.
+    """
     write_json(folder / HASHES, file_hashes(folder / "cases"))
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
 

@@ -19,14 +19,14 @@ def allow_numbers() -> None:
 
 
 def dropped(file: Path) -> bool:
-    """Remove an unfinished training's checkpoint that is damaged: it goes on from the one before.
+    """Remove an unfinished training's checkpoint if it is damaged, and say whether it was.
 
-    nnU-Net keeps the latest and the best, and begins anew without either.
+    nnU-Net then resumes from the best one that it keeps, or starts again without any.
     """
     try:
         check_parts(file)
     except Exception:  # of what kind depends on where a reader stumbled
-        print(f"{file} is damaged: going on from what was there before it")
+        print(f"{file} is damaged: resuming from what was saved before it")
         file.unlink()
         return True
     return False
