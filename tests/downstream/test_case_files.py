@@ -106,4 +106,4 @@ def test_a_damaged_checkpoint_of_an_unfinished_training_gives_way(tmp_path, caps
     latest.write_bytes(content)
     assert dropped(latest) and not dropped(best)
     assert best.exists() and not latest.exists()
-    assert "checkpoint_latest.pth is damaged: going on" in capsys.readouterr().out
+    assert "checkpoint_latest.pth is damaged: resuming" in capsys.readouterr().out
